@@ -1,2 +1,77 @@
+export {
+  compareCursors,
+  type Cursor,
+  cursorText,
+  formatCursor,
+  parseCursor,
+  START,
+} from './conversation/cursor.ts';
+export {
+  metadata,
+  type PieceEvent,
+  pieceEvent,
+  type QuickAction,
+  quickAction,
+  type RowEvent,
+  rowEvent,
+  type RowType,
+  rowType,
+  type SessionEvent,
+  sessionEvent,
+} from './conversation/event.ts';
+export {
+  createPersonaRequest,
+  type CreatePersonaRequest,
+  persona,
+  type Persona,
+  personaList,
+  type PersonaList,
+  updatePersonaRequest,
+  type UpdatePersonaRequest,
+} from './http/persona.contract.ts';
+export {
+  accepted,
+  type Accepted,
+  actionRequest,
+  type ActionRequest,
+  cancelled,
+  type Cancelled,
+  cancelRequest,
+  type CancelRequest,
+  messageRequest,
+  type MessageRequest,
+  session,
+  type Session,
+  sessionList,
+  type SessionList,
+  sessionListQuery,
+  type SessionListQuery,
+  streamTicket,
+  type StreamTicket,
+  timeline,
+  timelineQuery,
+  type TimelineQuery,
+} from './http/session.contract.ts';
+export {
+  clientFrame,
+  type ClientFrame,
+  serverReply,
+  type ServerReply,
+  streamQuery,
+  type StreamQuery,
+} from './http/stream.contract.ts';
+export { clientIdentifier, timestamp } from './identifiers.ts';
 export { principal, type Principal } from './principal.ts';
+export { topicCatalog } from './topics/catalog.ts';
+export {
+  conversationInbound,
+  conversationOutbound,
+  sessionKey,
+} from './topics/conversation.topics.ts';
+export {
+  DEAD_LETTER_RETENTION_MS,
+  type DeadLetter,
+  deadLetter,
+  deadLetterTopic,
+} from './topics/dead-letter.ts';
 export { defineTopic, type RetryPolicy, type Topic } from './topics/topic.ts';

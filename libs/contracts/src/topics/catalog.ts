@@ -1,0 +1,4 @@
+import { conversationInbound, conversationOutbound } from './conversation.topics.ts';
+
+/** Every topic there is. Topic creation and the committed JSON Schemas derive from this list. */
+export const topicCatalog = [conversationInbound, conversationOutbound] as const;
