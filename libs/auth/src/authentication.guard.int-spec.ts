@@ -1,0 +1,79 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Controller, Get, type INestApplication, Module } from '@nestjs/common';
+import type { Principal } from '@soma/contracts';
+import { createService } from '@soma/http';
+import { startTokenIssuer, type TestTokenIssuer } from '@soma/testing';
+import { AuthModule } from './auth.module.ts';
+import { CurrentPrincipal } from './current-principal.decorator.ts';
+import { Public } from './public.decorator.ts';
+
+@Controller('v1')
+class ProbeController {
+  @Get('me')
+  me(@CurrentPrincipal() principal: Principal): Principal {
+    return principal;
+  }
+
+  @Public()
+  @Get('open')
+  open(): { open: boolean } {
+    return { open: true };
+  }
+}
+
+describe('AuthenticationGuard', () => {
+  const running = new AsyncDisposableStack();
+  let issuer: TestTokenIssuer;
+  let service: INestApplication;
+
+  beforeAll(async () => {
+    issuer = running.use(await startTokenIssuer());
+    const authentication = AuthModule.verify({
+      issuer: issuer.url,
+      jwksUrl: `${issuer.url}/.well-known/jwks.json`,
+      audience: 'gateway',
+      tenantClaims: ['tenant'],
+      requireAuth: true,
+      defaultTenant: 'acme',
+    });
+
+    @Module({ imports: [authentication], controllers: [ProbeController] })
+    class ProbeModule {}
+
+    service = await createService(ProbeModule);
+    running.defer(() => service.close());
+    service.useLogger(false);
+    await service.listen(0, '127.0.0.1');
+  });
+
+  afterAll(() => running.disposeAsync());
+
+  async function get(path: string, headers: Record<string, string> = {}): Promise<Response> {
+    return fetch(new URL(path, await service.getUrl()), { headers });
+  }
+
+  it('hands the verified principal to the route', async () => {
+    const token = await issuer.tokenFor('acme', 'gateway');
+
+    const answer = await get('/v1/me', { authorization: `Bearer ${token}` });
+
+    expect(answer.status).toBe(200);
+    expect(await answer.json()).toMatchObject({ tenant_id: 'acme' });
+  });
+
+  it('answers 401 with a challenge and a problem', async () => {
+    const missing = await get('/v1/me');
+    const invalid = await get('/v1/me', { authorization: 'Bearer abc' });
+
+    expect([missing.status, invalid.status]).toEqual([401, 401]);
+    expect(missing.headers.get('www-authenticate')).toBe('Bearer');
+    expect(invalid.headers.get('content-type')).toMatch('application/problem+json');
+    expect(await invalid.json()).toMatchObject({ code: 'invalid_token' });
+  });
+
+  it('leaves public routes open, also to a bad token', async () => {
+    const answer = await get('/v1/open', { authorization: 'Bearer abc' });
+
+    expect(answer.status).toBe(200);
+  });
+});
