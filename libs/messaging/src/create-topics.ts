@@ -1,0 +1,90 @@
+import { DEAD_LETTER_RETENTION_MS, deadLetterTopic, type Topic } from '@soma/contracts';
+import type { Admin, ITopicConfig } from 'kafkajs';
+import type { z } from 'zod';
+import type { KafkaConnection } from './kafka-connection.ts';
+import { MAX_BATCH_BYTES } from './outgoing-record.ts';
+
+type AnyTopic = Topic<z.ZodType>;
+
+/** What became of one topic of the catalog. */
+export interface TopicOutcome {
+  topic: string;
+  outcome: 'created' | 'exists' | 'has_other_partitions';
+  /** How many it has now. */
+  partitions: number;
+}
+
+/**
+ * Creates the topics that are missing, each with its dead-letter topic.
+ *
+ * It deletes and changes nothing. Partitions above all: more of them would move keys to other
+ * partitions, so that is left to a person who knows when.
+ */
+export async function createTopics(
+  connection: KafkaConnection,
+  catalog: readonly AnyTopic[],
+  replicationFactor: number,
+): Promise<TopicOutcome[]> {
+  const wanted = catalog.flatMap((topic) => topicConfigs(connection, topic, replicationFactor));
+  return connection.administer(async (admin) => {
+    const existing = new Set(await admin.listTopics());
+    const missing = wanted.filter(({ topic }) => !existing.has(topic));
+    if (missing.length > 0) await createAll(admin, missing);
+    const { topics } = await admin.fetchTopicMetadata({ topics: wanted.map(({ topic }) => topic) });
+    const partitionsOf = new Map(topics.map(({ name, partitions }) => [name, partitions.length]));
+    return wanted.map(({ topic, numPartitions }) => {
+      const partitions = partitionsOf.get(topic) ?? 0;
+      if (partitions !== numPartitions)
+        return { topic, outcome: 'has_other_partitions', partitions };
+      return { topic, outcome: existing.has(topic) ? 'exists' : 'created', partitions };
+    });
+  });
+}
+
+/** When another process makes the same topics at the same time, each is made by one of the two. */
+async function createAll(admin: Admin, topics: ITopicConfig[]): Promise<void> {
+  await Promise.all(topics.map((topic) => admin.createTopics({ topics: [topic] })));
+}
+
+function topicConfigs(
+  connection: KafkaConnection,
+  topic: AnyTopic,
+  replicationFactor: number,
+): ITopicConfig[] {
+  const common = { numPartitions: topic.partitions, replicationFactor };
+  const entries = {
+    // The broker's clock: streams begin a few seconds back, which pods' clocks must not decide.
+    'message.timestamp.type': 'LogAppendTime',
+    'max.message.bytes': String(MAX_BATCH_BYTES),
+    // With acks=all, what is acknowledged survives the loss of a broker.
+    'min.insync.replicas': replicationFactor > 2 ? '2' : '1',
+  };
+  const configs = (own: Record<string, string>) =>
+    Object.entries({ ...entries, ...own }).map(([name, value]) => ({ name, value }));
+  return [
+    {
+      ...common,
+      topic: connection.nameOf(topic.name),
+      configEntries: configs(retentionEntries(topic.retention)),
+    },
+    {
+      ...common,
+      topic: connection.nameOf(deadLetterTopic(topic.name)),
+      configEntries: configs(retentionEntries(DEAD_LETTER_RETENTION_MS)),
+    },
+  ];
+}
+
+/**
+ * The broker deletes whole segments, and only once they are closed and their youngest record is old
+ * enough. Short segments make the promised retention the longest that a record is kept.
+ */
+function retentionEntries(retention: number | 'compacted'): Record<string, string> {
+  if (retention === 'compacted') return { 'cleanup.policy': 'compact' };
+  const segmentMs = Math.floor(retention / 24);
+  return {
+    'cleanup.policy': 'delete',
+    'retention.ms': String(retention - 2 * segmentMs),
+    'segment.ms': String(segmentMs),
+  };
+}

@@ -1,0 +1,84 @@
+import type { Logger } from '@soma/observability';
+import {
+  type Admin,
+  type Consumer,
+  type ConsumerConfig,
+  Kafka,
+  logLevel,
+  type Producer,
+  type ProducerConfig,
+  type SASLOptions,
+} from 'kafkajs';
+import { kafkaLog, silenceTimerWarning } from './kafka-log.ts';
+import type { KafkaConfig } from './kafka-settings.ts';
+
+/** How long one request to a broker may take, in milliseconds, before it counts as failed. */
+const REQUEST_LIMIT_MS = 10_000;
+const CONNECT_LIMIT_MS = 3_000;
+
+/** What a process calls itself, and where kafkajs's own lines go. */
+export interface ClientIdentity {
+  /** The app's name. Brokers show it in their logs and quotas. */
+  clientId: string;
+  logger: Logger;
+}
+
+silenceTimerWarning();
+
+/** The way to one Kafka cluster. Nothing is connected before it is used. */
+export class KafkaConnection {
+  readonly logger: Logger;
+  readonly #kafka: Kafka;
+  readonly #prefix: string;
+
+  constructor(
+    readonly config: KafkaConfig,
+    { clientId, logger }: ClientIdentity,
+  ) {
+    const sasl = saslOptions(config);
+    this.logger = logger;
+    this.#prefix = config.KAFKA_TOPIC_PREFIX;
+    this.#kafka = new Kafka({
+      clientId,
+      brokers: config.KAFKA_BROKERS,
+      ssl: config.KAFKA_TLS_ENABLED,
+      ...(sasl && { sasl }),
+      connectionTimeout: CONNECT_LIMIT_MS,
+      requestTimeout: REQUEST_LIMIT_MS,
+      // About a second: whoever waits longer decides so itself.
+      retry: { retries: 4, initialRetryTime: 50, maxRetryTime: 1_000 },
+      logLevel: logLevel.WARN,
+      logCreator: kafkaLog(logger),
+    });
+  }
+
+  /** The name on the broker of a topic or a group of the catalog. */
+  nameOf(name: string): string {
+    return this.#prefix + name;
+  }
+
+  producer(config: ProducerConfig): Producer {
+    return this.#kafka.producer(config);
+  }
+
+  consumer(config: ConsumerConfig): Consumer {
+    return this.#kafka.consumer(config);
+  }
+
+  /** Does one thing as an administrator, on a connection of its own. */
+  async administer<Result>(act: (admin: Admin) => Promise<Result>): Promise<Result> {
+    const admin = this.#kafka.admin();
+    try {
+      await admin.connect();
+      return await act(admin);
+    } finally {
+      await admin.disconnect();
+    }
+  }
+}
+
+function saslOptions(config: KafkaConfig): SASLOptions | undefined {
+  const { KAFKA_SASL_MECHANISM: mechanism, KAFKA_SASL_USERNAME: username } = config;
+  const password = config.KAFKA_SASL_PASSWORD?.reveal() ?? '';
+  return mechanism && { mechanism, username, password };
+}

@@ -1,0 +1,56 @@
+import { counter, gauge, histogram } from '@soma/observability';
+
+/** The way to Kafka. */
+export const producerMetrics = {
+  queueRecords: gauge({
+    name: 'soma_kafka_send_queue_records',
+    help: 'Records that wait for Kafka in memory',
+  }),
+  queueSize: gauge({
+    name: 'soma_kafka_send_queue_bytes',
+    help: 'Text that waits for Kafka in memory',
+  }),
+  sendSeconds: histogram({
+    name: 'soma_kafka_send_seconds',
+    help: 'Time of one produce request, tries included',
+  }),
+};
+
+/** The way of rows to Kafka. */
+export const relayMetrics = {
+  backlogRows: gauge({ name: 'soma_outbox_rows', help: 'Rows that Kafka does not have yet' }),
+  oldestAgeSeconds: gauge({
+    name: 'soma_outbox_age_seconds',
+    help: 'Age of the oldest row that Kafka does not have yet',
+  }),
+  rows: counter({
+    name: 'soma_relay_rows_total',
+    help: 'Rows published, from memory at once or by the poll of what was left behind',
+    labelNames: ['from'],
+  }),
+};
+
+/** The way from Kafka. */
+export const consumerMetrics = {
+  lag: gauge({
+    name: 'soma_kafka_consumer_lag_records',
+    help: 'Records behind the end of the partition',
+    labelNames: ['topic', 'partition'],
+  }),
+  batchRecords: histogram({
+    name: 'soma_kafka_batch_records',
+    help: 'Records handled together',
+    labelNames: ['topic'],
+    buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+  }),
+  handlingSeconds: histogram({
+    name: 'soma_kafka_batch_seconds',
+    help: 'Time of handling a batch, retries included',
+    labelNames: ['topic'],
+  }),
+  deadLetters: counter({
+    name: 'soma_dead_letters_total',
+    help: 'Records that could not be handled',
+    labelNames: ['topic'],
+  }),
+};

@@ -1,0 +1,24 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { CoalescingProducer } from './coalescing-producer.ts';
+import { type ClientIdentity, KafkaConnection } from './kafka-connection.ts';
+import type { KafkaConfig } from './kafka-settings.ts';
+
+/** Gives a service its ways to and from Kafka. */
+@Module({})
+export class MessagingModule {
+  static connect(config: KafkaConfig, identity: ClientIdentity): DynamicModule {
+    return {
+      module: MessagingModule,
+      global: true,
+      providers: [
+        { provide: KafkaConnection, useFactory: () => new KafkaConnection(config, identity) },
+        {
+          provide: CoalescingProducer,
+          useFactory: (connection: KafkaConnection) => new CoalescingProducer(connection),
+          inject: [KafkaConnection],
+        },
+      ],
+      exports: [KafkaConnection, CoalescingProducer],
+    };
+  }
+}
