@@ -1,1 +1,2 @@
-export {};
+export { Envelope, type SealContext, UnsealError } from './envelope.ts';
+export { masterKeySetting } from './master-key-setting.ts';
