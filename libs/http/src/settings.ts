@@ -1,0 +1,26 @@
+import { integerSetting, listSetting, portSetting } from '@soma/kernel';
+import { z } from 'zod';
+
+/** The settings that every HTTP service has; spread the result into its schema. */
+export function httpSettings(defaultPort: number): typeof shape {
+  return { ...shape, PORT: portSetting(defaultPort).describe('Where the service listens.') };
+}
+
+const shape = {
+  PORT: portSetting(0),
+  SOMA_VERSION: z.string().default('0.0.0').describe('The release, as `/v1/health` names it.'),
+  SHUTDOWN_GRACE_SECONDS: integerSetting({ default: 25, min: 1, max: 3600, unit: 's' }).describe(
+    'How long a service that is told to stop may finish what it has begun.',
+  ),
+  HEALTH_HTTP_DEPENDENCIES: listSetting()
+    .transform((pairs) => pairs.map((pair) => pair.split('=', 2)))
+    .pipe(
+      z
+        .array(z.tuple([z.string().min(1), z.url()], 'must be name=url'))
+        .transform((pairs) => pairs.map(([name, url]) => ({ name, url }))),
+    )
+    .describe('`name=url` of optional dependencies that the health summary asks, by commas.'),
+};
+
+/** The values of {@link httpSettings}. */
+export type HttpConfig = z.output<z.ZodObject<typeof shape>>;
