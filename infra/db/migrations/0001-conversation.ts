@@ -91,6 +91,8 @@ const TABLES = `
     ready_at    timestamptz,
     started_seq integer,
     accepted_at timestamptz NOT NULL,
+    -- A turn's maximum age counts from here, so that waiting in a queue does not use it up.
+    first_claimed_at timestamptz,
     PRIMARY KEY (tenant_id, session_id, seq)
   ) WITH (fillfactor = 70);
   CREATE UNIQUE INDEX turns_one_at_a_time ON conversation.turns (tenant_id, session_id)

@@ -1,0 +1,131 @@
+import { Injectable } from '@nestjs/common';
+import { type Cancelled, formatCursor, type Principal } from '@soma/contracts';
+import { newIdentifier, Problem } from '@soma/kernel';
+import { TenantTransaction } from '@soma/persistence';
+import type { EntityManager } from 'typeorm';
+import { type Idempotency, keepAnswers, keyName, takeKeys } from './idempotency.ts';
+import { sessionNotFound, turnEnded } from './problems.ts';
+import { RowAnnouncer } from './row-announcer.ts';
+import type { OutboxRow } from './timeline-row.ts';
+import { assistantRow, insertRow, readyNextTurn, takeSeq } from './turn-rows.ts';
+
+/** Which turn is to end. */
+export interface CancelTurnRequest {
+  principal: Principal;
+  sessionId: string;
+  /** Omitted: the one that runs or waits. Queued ones stay. */
+  turnId?: string | undefined;
+  idempotency?: Idempotency | undefined;
+}
+
+interface Outcome {
+  cancelled: Cancelled;
+  rows: OutboxRow[];
+}
+
+/** Ends turns at a person's wish, on any pod: whoever commits first, this or the answer, wins. */
+@Injectable()
+export class CancelTurns {
+  constructor(
+    private readonly transaction: TenantTransaction,
+    private readonly announcer: RowAnnouncer,
+  ) {}
+
+  /**
+   * @throws {@link Problem} 404 `session_not_found` or `turn_not_found`, 409 `turn_ended`,
+   *   409 `idempotency_conflict`
+   */
+  async cancel(request: CancelTurnRequest): Promise<Cancelled> {
+    const { principal } = request;
+    const { cancelled, rows } = await this.transaction.run(principal.tenant_id, (manager) =>
+      this.#cancelOnce(manager, request),
+    );
+    this.announcer.publish(rows);
+    return cancelled;
+  }
+
+  async #cancelOnce(manager: EntityManager, request: CancelTurnRequest): Promise<Outcome> {
+    const { principal, sessionId, idempotency } = request;
+    const tenantId = principal.tenant_id;
+    if (idempotency === undefined) {
+      return cancelTurn(manager, request);
+    }
+    const key = { ...idempotency, subject: principal.subject, sessionId };
+    const answers = await takeKeys<Cancelled>(manager, tenantId, [key]);
+    const answer = answers.get(keyName(key));
+    if (answer instanceof Error) {
+      throw answer;
+    }
+    if (answer !== undefined) {
+      return { cancelled: answer, rows: [] };
+    }
+    const outcome = await cancelTurn(manager, request);
+    await keepAnswers(manager, tenantId, [{ key, answer: outcome.cancelled }]);
+    return outcome;
+  }
+}
+
+async function cancelTurn(manager: EntityManager, request: CancelTurnRequest): Promise<Outcome> {
+  const { principal, sessionId } = request;
+  const tenantId = principal.tenant_id;
+  // The lock comes first. Where nothing can be cancelled, the rollback gives the seq back.
+  const seq = await takeSeq(manager, tenantId, sessionId);
+  if (seq === null) {
+    throw sessionNotFound(sessionId);
+  }
+  const turn = await endTurn(manager, request);
+  await readyNextTurn(manager, tenantId, sessionId);
+  const content = assistantRow(
+    {
+      tenantId,
+      sessionId,
+      turnId: turn.turn_id,
+      personaId: turn.persona_id,
+      subject: principal.subject,
+    },
+    { event_id: newIdentifier(), type: 'assistant.cancelled', message: '', metadata: {} },
+  );
+  const row = await insertRow(manager, { content, seq });
+  return {
+    cancelled: {
+      session_id: sessionId,
+      turn_id: turn.turn_id,
+      event_id: content.event_id,
+      cursor: formatCursor({ seq, offset: 0 }),
+    },
+    rows: [row],
+  };
+}
+
+async function endTurn(
+  manager: EntityManager,
+  { principal, sessionId, turnId }: CancelTurnRequest,
+): Promise<{ turn_id: string; persona_id: string | null }> {
+  const [[turn]] = await manager.query<[{ turn_id: string; persona_id: string | null }[], number]>(
+    `UPDATE conversation.turns AS turn
+        SET state = 'cancelled', attempt = attempt + 1, owner = NULL, ready_at = NULL
+       FROM conversation.sessions AS session
+      WHERE turn.tenant_id = $1 AND turn.session_id = $2
+        AND (session.tenant_id, session.session_id) = ($1, $2)
+        AND (turn_id = $3 OR $3::text IS NULL AND state IN ('running', 'waiting'))
+        AND state IN ('pending', 'running', 'waiting')
+      RETURNING turn.turn_id, session.persona_id`,
+    [principal.tenant_id, sessionId, turnId ?? null],
+  );
+  if (turn !== undefined) {
+    return turn;
+  }
+  const ended = await manager.query<unknown[]>(
+    `SELECT FROM conversation.turns
+      WHERE tenant_id = $1 AND session_id = $2 AND (turn_id = $3 OR $3::text IS NULL)`,
+    [principal.tenant_id, sessionId, turnId ?? null],
+  );
+  if (ended.length === 0 && turnId !== undefined) {
+    throw new Problem({
+      status: 404,
+      code: 'turn_not_found',
+      detail: `The session has no turn "${turnId}". Pass the event_id of the message that opened it.`,
+    });
+  }
+  throw turnEnded();
+}

@@ -1,0 +1,240 @@
+/*
+ * A claim makes one worker the only one whose writes to a turn count.
+ *
+ * Everything is decided under the session's lock. The turn is the session's oldest unfinished one,
+ * or none: turns run in the order of `seq` (P2). It can be taken when it is ready (pending, handed
+ * back, or no longer waiting) or when the lease of the worker that ran it has expired. Taking it
+ * adds one to `attempt`, which fences off whoever held it before (P3), and writes the
+ * `assistant.started` row that tells streams how much of the turn's text stands.
+ */
+import { Injectable } from '@nestjs/common';
+import type { RowEvent } from '@soma/contracts';
+import { TenantTransaction } from '@soma/persistence';
+import type { EntityManager } from 'typeorm';
+import { type PersonaRow, PERSONA_COLUMNS } from './persona-row.ts';
+import { bookModelCall } from './model-calls.ts';
+import { RowAnnouncer } from './row-announcer.ts';
+import type { OutboxRow } from './timeline-row.ts';
+import { assistantRow, insertRow, takeSeq, type TurnOrigin } from './turn-rows.ts';
+
+/** Rows of history that a claim reads at most; the window by tokens is the worker's. */
+const HISTORY_ROWS = 400;
+
+/** What a finished step of a turn has left. */
+export interface TurnStep {
+  /** The model's answer of this step, withdrawn or not. */
+  text: string;
+  /** How much of the turn's text it stands for, in UTF-16 units; 0 where it was withdrawn. */
+  kept: number;
+  /** Why it has to be made again: what was wrong with the answer. */
+  issues?: { path: string; message: string }[];
+}
+
+/** A turn in the hands of one worker. Each write of it names `attempt`. */
+export interface ClaimedTurn extends TurnOrigin {
+  seq: number;
+  attempt: number;
+  startedSeq: number;
+  /** How much of the turn's text so far stands. */
+  keep: number;
+  /** How often in a row a worker died of it. */
+  deaths: number;
+  /** How long ago its first attempt began, in milliseconds. */
+  ageMs: number;
+  /** The message that opened it. */
+  request: RowEvent;
+  /** Earlier messages and answers, in the order of their turns. */
+  history: RowEvent[];
+  steps: TurnStep[];
+  persona: PersonaRow | null;
+}
+
+interface ClaimableTurn {
+  seq: number;
+  turn_id: string;
+  attempt: number;
+  deaths: number;
+  age_ms: number;
+  has_died: boolean;
+}
+
+/** Takes turns for a worker. */
+@Injectable()
+export class ClaimTurn {
+  constructor(
+    private readonly transaction: TenantTransaction,
+    private readonly announcer: RowAnnouncer,
+  ) {}
+
+  /** The session's next turn, or null where there is none that can be taken. */
+  async claim(
+    { tenantId, sessionId }: { tenantId: string; sessionId: string },
+    workerId: string,
+  ): Promise<ClaimedTurn | null> {
+    const claim = await this.transaction.run(tenantId, async (manager) => {
+      // Looked at before anything is locked: a session whose turn runs elsewhere costs one query.
+      if ((await findClaimable(manager, tenantId, sessionId)) === null) {
+        return null;
+      }
+      await lockSession(manager, tenantId, sessionId);
+      const turn = await findClaimable(manager, tenantId, sessionId);
+      return turn === null ? null : takeTurn(manager, { tenantId, sessionId, workerId, turn });
+    });
+    if (claim === null) {
+      return null;
+    }
+    this.announcer.publish([claim.row]);
+    return claim.turn;
+  }
+}
+
+async function lockSession(
+  manager: EntityManager,
+  tenantId: string,
+  sessionId: string,
+): Promise<void> {
+  await manager.query(
+    `SELECT FROM conversation.sessions WHERE tenant_id = $1 AND session_id = $2 FOR UPDATE`,
+    [tenantId, sessionId],
+  );
+}
+
+async function findClaimable(
+  manager: EntityManager,
+  tenantId: string,
+  sessionId: string,
+): Promise<ClaimableTurn | null> {
+  const [turn] = await manager.query<ClaimableTurn[]>(
+    `SELECT seq, turn_id, attempt, deaths, has_died,
+            coalesce(extract(epoch FROM clock_timestamp() - first_claimed_at) * 1000, 0)::float8
+              AS age_ms
+       FROM (SELECT turn.*, turn.owner IS NOT NULL AND NOT EXISTS (
+                      SELECT FROM conversation.workers AS worker
+                       WHERE worker.worker_id = turn.owner
+                         AND worker.expires_at > clock_timestamp()) AS has_died
+               FROM conversation.turns AS turn
+              WHERE tenant_id = $1 AND session_id = $2
+                AND state IN ('pending', 'running', 'waiting')
+              ORDER BY seq LIMIT 1) AS oldest
+      WHERE ready_at <= clock_timestamp() OR (state = 'running' AND has_died)`,
+    [tenantId, sessionId],
+  );
+  return turn ?? null;
+}
+
+interface Claim {
+  tenantId: string;
+  sessionId: string;
+  workerId: string;
+  turn: ClaimableTurn;
+}
+
+async function takeTurn(
+  manager: EntityManager,
+  { tenantId, sessionId, workerId, turn }: Claim,
+): Promise<{ turn: ClaimedTurn; row: OutboxRow }> {
+  const context = await readContext(manager, { tenantId, sessionId, seq: turn.seq });
+  const startedSeq = await takeSeq(manager, tenantId, sessionId);
+  if (startedSeq === null) {
+    throw new Error('A locked session was deleted under its lock.');
+  }
+  const attempt = turn.attempt + 1;
+  const deaths = turn.deaths + (turn.has_died ? 1 : 0);
+  await manager.query(
+    `UPDATE conversation.turns
+        SET state = 'running', owner = $4, attempt = $5, deaths = $6, started_seq = $7,
+            ready_at = NULL, first_claimed_at = coalesce(first_claimed_at, clock_timestamp())
+      WHERE tenant_id = $1 AND session_id = $2 AND seq = $3`,
+    [tenantId, sessionId, turn.seq, workerId, attempt, deaths, startedSeq],
+  );
+  const origin = originOf(context.request);
+  if (turn.has_died) {
+    await bookModelCall(manager, { ...origin, attempt: turn.attempt }, { outcome: 'lost' });
+  }
+  const keep = context.steps.reduce((sum, { kept }) => sum + kept, 0);
+  const content = assistantRow(origin, startedContent(keep));
+  return {
+    turn: {
+      ...origin,
+      ...context,
+      seq: turn.seq,
+      attempt,
+      startedSeq,
+      keep,
+      deaths,
+      ageMs: turn.age_ms,
+    },
+    row: await insertRow(manager, { content, seq: startedSeq }),
+  };
+}
+
+/** What an `assistant.started` row says. */
+export function startedContent(
+  keep: number,
+): Pick<RowEvent, 'type' | 'message' | 'metadata'> & { keep: number } {
+  return { type: 'assistant.started', message: '', metadata: {}, keep };
+}
+
+function originOf(request: RowEvent): TurnOrigin {
+  return {
+    tenantId: request.tenant_id,
+    sessionId: request.session_id,
+    turnId: request.event_id,
+    personaId: request.persona_id,
+    subject: request.principal.subject,
+  };
+}
+
+type Context = Pick<ClaimedTurn, 'request' | 'history' | 'steps' | 'persona'>;
+
+interface ContextRow {
+  events: RowEvent[] | null;
+  steps: TurnStep[] | null;
+  persona: PersonaRow | null;
+}
+
+/** All that a worker needs to know, in one query. */
+async function readContext(
+  manager: EntityManager,
+  turn: { tenantId: string; sessionId: string; seq: number },
+): Promise<Context> {
+  const [row] = await manager.query<ContextRow[]>(
+    `SELECT (SELECT json_agg(envelope ORDER BY seq)
+               FROM (SELECT seq, envelope FROM conversation.session_events
+                      WHERE tenant_id = $1 AND session_id = $2
+                        AND (type = 'assistant.final' OR (type = 'user.message' AND seq <= $3))
+                      ORDER BY seq DESC LIMIT ${HISTORY_ROWS}) AS newest) AS events,
+            (SELECT json_agg(content ORDER BY step) FROM conversation.turn_steps
+              WHERE tenant_id = $1 AND session_id = $2 AND seq = $3) AS steps,
+            (SELECT row_to_json(persona)
+               FROM (SELECT ${PERSONA_COLUMNS} FROM conversation.personas
+                      WHERE tenant_id = $1 AND persona_id = session.persona_id) AS persona) AS persona
+       FROM conversation.sessions AS session
+      WHERE tenant_id = $1 AND session_id = $2`,
+    [turn.tenantId, turn.sessionId, turn.seq],
+  );
+  const events = row?.events ?? [];
+  const request = events.find(({ seq }) => seq === turn.seq);
+  if (row === undefined || request === undefined) {
+    throw new Error('A turn has no message.');
+  }
+  return {
+    request,
+    history: inTurns(events, turn.seq),
+    steps: row.steps ?? [],
+    persona: row.persona,
+  };
+}
+
+/** Messages may have queued up before their answers: each answer belongs behind its own message. */
+function inTurns(events: RowEvent[], beforeSeq: number): RowEvent[] {
+  const answers = new Map(
+    events.filter(({ type }) => type === 'assistant.final').map((event) => [event.turn_id, event]),
+  );
+  return events
+    .filter(({ type, seq }) => type === 'user.message' && seq < beforeSeq)
+    .flatMap((message) => {
+      const answer = answers.get(message.turn_id);
+      return answer === undefined ? [message] : [message, answer];
+    });
+}

@@ -1,0 +1,131 @@
+import { Injectable } from '@nestjs/common';
+import type {
+  CreatePersonaRequest,
+  Persona,
+  PersonaList,
+  UpdatePersonaRequest,
+} from '@soma/contracts';
+import { newIdentifier, Problem } from '@soma/kernel';
+import { TenantTransaction } from '@soma/persistence';
+import { PERSONA_COLUMNS, type PersonaRow } from './persona-row.ts';
+
+/** The personas of a tenant. */
+@Injectable()
+export class Personas {
+  constructor(private readonly transaction: TenantTransaction) {}
+
+  /** @throws {@link Problem} 409 `persona_exists` */
+  async create(tenantId: string, request: CreatePersonaRequest): Promise<Persona> {
+    const { persona_id = newIdentifier(), ...settings } = request;
+    const values = [settings.name, settings.instructions, settings.model, settings.temperature];
+    const [row] = await this.transaction.run(tenantId, (manager) =>
+      manager.query<PersonaRow[]>(
+        `INSERT INTO conversation.personas (tenant_id, ${PERSONA_COLUMNS})
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+         ON CONFLICT DO NOTHING RETURNING ${PERSONA_COLUMNS}`,
+        [
+          tenantId,
+          persona_id,
+          ...values,
+          settings.top_p,
+          settings.top_k,
+          settings.max_tokens,
+          new Date(),
+        ],
+      ),
+    );
+    if (row === undefined) {
+      throw new Problem({
+        status: 409,
+        code: 'persona_exists',
+        detail: `A persona "${persona_id}" exists already. Choose another id or change that one.`,
+      });
+    }
+    return toPersona(row);
+  }
+
+  /** @throws {@link Problem} 404 `persona_not_found` */
+  async find(tenantId: string, personaId: string): Promise<Persona> {
+    const [row] = await this.transaction.run(tenantId, (manager) =>
+      manager.query<PersonaRow[]>(
+        `SELECT ${PERSONA_COLUMNS} FROM conversation.personas
+          WHERE tenant_id = $1 AND persona_id = $2`,
+        [tenantId, personaId],
+      ),
+    );
+    return toPersona(row ?? notFound(personaId));
+  }
+
+  /** In the order of their ids; the cursor is the last id of a page. */
+  async list(
+    tenantId: string,
+    { limit, cursor = '' }: { limit: number; cursor?: string | undefined },
+  ): Promise<PersonaList> {
+    const rows = await this.transaction.run(tenantId, (manager) =>
+      manager.query<PersonaRow[]>(
+        `SELECT ${PERSONA_COLUMNS} FROM conversation.personas
+          WHERE tenant_id = $1 AND persona_id > $2 ORDER BY persona_id LIMIT $3`,
+        [tenantId, cursor, limit + 1],
+      ),
+    );
+    const page = rows.slice(0, limit);
+    return {
+      personas: page.map(toPersona),
+      next_cursor: rows.length > limit ? (page.at(-1)?.persona_id ?? null) : null,
+    };
+  }
+
+  /**
+   * Changes what the request names and leaves the rest.
+   *
+   * @throws {@link Problem} 404 `persona_not_found`
+   */
+  async update(
+    tenantId: string,
+    personaId: string,
+    request: UpdatePersonaRequest,
+  ): Promise<Persona> {
+    const [[row]] = await this.transaction.run(tenantId, (manager) =>
+      manager.query<[PersonaRow[], number]>(
+        `UPDATE conversation.personas AS persona
+            SET (name, instructions, model, temperature, top_p, top_k, max_tokens)
+                = (SELECT name, instructions, model, temperature, top_p, top_k, max_tokens
+                     FROM jsonb_populate_record(persona, $3::jsonb)),
+                updated_at = $4
+          WHERE tenant_id = $1 AND persona_id = $2
+          RETURNING ${PERSONA_COLUMNS}`,
+        [tenantId, personaId, JSON.stringify(request), new Date()],
+      ),
+    );
+    return toPersona(row ?? notFound(personaId));
+  }
+
+  /** @throws {@link Problem} 404 `persona_not_found` */
+  async remove(tenantId: string, personaId: string): Promise<void> {
+    const [, removed] = await this.transaction.run(tenantId, (manager) =>
+      manager.query<[unknown[], number]>(
+        `DELETE FROM conversation.personas WHERE tenant_id = $1 AND persona_id = $2`,
+        [tenantId, personaId],
+      ),
+    );
+    if (removed === 0) {
+      notFound(personaId);
+    }
+  }
+}
+
+function notFound(personaId: string): never {
+  throw new Problem({
+    status: 404,
+    code: 'persona_not_found',
+    detail: `There is no persona "${personaId}". Create it with POST /v1/personas.`,
+  });
+}
+
+function toPersona(row: PersonaRow): Persona {
+  return {
+    ...row,
+    created_at: row.created_at.toISOString(),
+    updated_at: row.updated_at.toISOString(),
+  };
+}

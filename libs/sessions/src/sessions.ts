@@ -1,0 +1,155 @@
+import { Injectable } from '@nestjs/common';
+import { formatCursor, type Principal, type Session, type SessionList } from '@soma/contracts';
+import { newIdentifier, Problem } from '@soma/kernel';
+import { TenantTransaction } from '@soma/persistence';
+import type { EntityManager } from 'typeorm';
+import { sessionNotFound } from './problems.ts';
+import { RowAnnouncer } from './row-announcer.ts';
+import { insertRow } from './turn-rows.ts';
+
+interface SessionRow {
+  session_id: string;
+  persona_id: string | null;
+  created_by: string;
+  created_at: Date;
+  updated_at: Date;
+  last_seq: number;
+}
+
+const COLUMNS = 'session_id, persona_id, created_by, created_at, updated_at, last_seq';
+
+/** The sessions of a tenant as things that are listed, looked up and deleted. */
+@Injectable()
+export class Sessions {
+  constructor(
+    private readonly transaction: TenantTransaction,
+    private readonly announcer: RowAnnouncer,
+  ) {}
+
+  /** Null where it is unknown or deleted. */
+  async find(tenantId: string, sessionId: string): Promise<Session | null> {
+    const [row] = await this.transaction.run(tenantId, (manager) =>
+      manager.query<SessionRow[]>(
+        `SELECT ${COLUMNS} FROM conversation.sessions
+          WHERE tenant_id = $1 AND session_id = $2 AND deleted_at IS NULL`,
+        [tenantId, sessionId],
+      ),
+    );
+    return row === undefined ? null : toSession(row);
+  }
+
+  /**
+   * The newest first.
+   *
+   * @throws {@link Problem} 400 `invalid_cursor` for a cursor that no page answered.
+   */
+  async list(
+    tenantId: string,
+    { limit, cursor }: { limit: number; cursor?: string | undefined },
+  ): Promise<SessionList> {
+    const before = cursor === undefined ? null : readPageCursor(cursor);
+    const rows = await this.transaction.run(tenantId, (manager) =>
+      manager.query<SessionRow[]>(
+        `SELECT ${COLUMNS} FROM conversation.sessions
+          WHERE tenant_id = $1 AND deleted_at IS NULL
+            AND ($2::timestamptz IS NULL OR (created_at, session_id) < ($2, $3::text))
+          ORDER BY created_at DESC, session_id DESC LIMIT $4`,
+        [tenantId, before?.createdAt, before?.sessionId, limit + 1],
+      ),
+    );
+    const page = rows.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      sessions: page.map(toSession),
+      next_cursor: rows.length > limit && last ? writePageCursor(last) : null,
+    };
+  }
+
+  /**
+   * Erases a session for good: its turns end, its rows, steps and idempotency rows go, and a
+   * tombstone stays, so that its id is never used again. Copies in Kafka expire with retention.
+   *
+   * @throws {@link Problem} 404 `session_not_found`
+   */
+  async delete(principal: Principal, sessionId: string): Promise<void> {
+    const tenantId = principal.tenant_id;
+    const row = await this.transaction.run(tenantId, async (manager) => {
+      const seq = await buryTombstone(manager, tenantId, sessionId);
+      await erase(manager, tenantId, sessionId);
+      // The one row that is left tells open streams to end.
+      return insertRow(manager, {
+        seq,
+        content: {
+          tenant_id: tenantId,
+          session_id: sessionId,
+          event_id: newIdentifier(),
+          turn_id: null,
+          type: 'session.updated',
+          persona_id: null,
+          role: 'system',
+          message: '',
+          metadata: { deleted: true },
+          principal: { subject: principal.subject },
+        },
+      });
+    });
+    this.announcer.publish([row]);
+  }
+}
+
+async function buryTombstone(
+  manager: EntityManager,
+  tenantId: string,
+  sessionId: string,
+): Promise<number> {
+  const [[buried]] = await manager.query<[{ last_seq: number }[], number]>(
+    `UPDATE conversation.sessions
+        SET last_seq = last_seq + 1, deleted_at = clock_timestamp(), persona_id = NULL
+      WHERE tenant_id = $1 AND session_id = $2 AND deleted_at IS NULL
+      RETURNING last_seq`,
+    [tenantId, sessionId],
+  );
+  if (buried === undefined) {
+    throw sessionNotFound(sessionId);
+  }
+  return buried.last_seq;
+}
+
+/** A worker's late write finds no turn, and so fails at the fence. */
+async function erase(manager: EntityManager, tenantId: string, sessionId: string): Promise<void> {
+  const tables = ['turns', 'turn_steps', 'session_events', 'idempotency_keys', 'stream_tickets'];
+  for (const table of tables) {
+    await manager.query(
+      `DELETE FROM conversation.${table} WHERE tenant_id = $1 AND session_id = $2`,
+      [tenantId, sessionId],
+    );
+  }
+}
+
+function toSession(row: SessionRow): Session {
+  return {
+    session_id: row.session_id,
+    persona_id: row.persona_id,
+    created_by: row.created_by,
+    created_at: row.created_at.toISOString(),
+    updated_at: row.updated_at.toISOString(),
+    cursor: formatCursor({ seq: row.last_seq, offset: 0 }),
+  };
+}
+
+function writePageCursor({ created_at, session_id }: SessionRow): string {
+  return Buffer.from(`${created_at.toISOString()} ${session_id}`).toString('base64url');
+}
+
+function readPageCursor(cursor: string): { createdAt: string; sessionId: string } {
+  const [createdAt = '', sessionId = ''] = Buffer.from(cursor, 'base64url').toString().split(' ');
+  if (sessionId === '' || Number.isNaN(Date.parse(createdAt))) {
+    throw new Problem({
+      status: 400,
+      code: 'invalid_cursor',
+      detail: 'The cursor is none that a page answered. Begin without one.',
+      fields: [{ path: 'cursor', message: 'is not a cursor of this list' }],
+    });
+  }
+  return { createdAt, sessionId };
+}

@@ -1,0 +1,65 @@
+import {
+  conversationInbound,
+  conversationOutbound,
+  formatCursor,
+  type RowEvent,
+  type RowType,
+  sessionKey,
+} from '@soma/contracts';
+
+/** A row of the timeline as readers want it: the event on the wire stays the text it was written as. */
+export interface TimelineRow {
+  seq: number;
+  type: RowType;
+  turnId: string | null;
+  /** JSON text of a `RowEvent`. */
+  envelope: string;
+}
+
+/** A row that has just been committed, or that still waits for Kafka. */
+export interface WrittenRow {
+  tenantId: string;
+  sessionId: string;
+  seq: number;
+  type: RowType;
+  envelope: string;
+}
+
+/** A row as the outbox hands it to the relay, with the records that it becomes. */
+export interface OutboxRow {
+  /** Names the row: `<tenant>/<session>/<seq>`. A slash is in none of them. */
+  id: string;
+  records: { topic: string; key: string; value: string }[];
+}
+
+/** What a row says, before its place in the timeline is known. */
+export type RowContent = Omit<RowEvent, 'schema' | 'cursor' | 'seq' | 'occurred_at'>;
+
+const OUTBOUND_PREFIX = `{"schema":"${conversationOutbound.version}"`;
+const INBOUND_PREFIX = `{"schema":"${conversationInbound.version}"`;
+
+/** Serialises a row, once for everybody who will ever read it. */
+export function writeEnvelope(content: RowContent, seq: number, occurredAt: Date): string {
+  const event: RowEvent = {
+    // First, because a record for the workers differs in nothing else; see recordsOf.
+    schema: conversationOutbound.version,
+    ...content,
+    seq,
+    cursor: formatCursor({ seq, offset: 0 }),
+    occurred_at: occurredAt.toISOString(),
+  };
+  return JSON.stringify(event);
+}
+
+/** What Kafka hears of a row: every stream of it, and the workers of a message. */
+export function toOutboxRow(row: WrittenRow): OutboxRow {
+  const { tenantId, sessionId, seq, type, envelope } = row;
+  const key = sessionKey({ tenant_id: tenantId, session_id: sessionId });
+  const records = [{ topic: conversationOutbound.name, key, value: envelope }];
+  if (type === 'user.message') {
+    const value = INBOUND_PREFIX + envelope.slice(OUTBOUND_PREFIX.length);
+    // The workers first: they have the longer way.
+    records.unshift({ topic: conversationInbound.name, key, value });
+  }
+  return { id: `${tenantId}/${sessionId}/${seq}`, records };
+}

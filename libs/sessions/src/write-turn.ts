@@ -1,0 +1,189 @@
+/*
+ * What a worker writes of a turn that it holds.
+ *
+ * The fence is in the database alone: each write names the turn's `attempt` and the state it leaves,
+ * and changes nothing where either has moved on (P3). When the outcome of a commit is unknown, the
+ * write is repeated; a repeat that fails at the fence first looks for its own row, because the
+ * attempt that it lost may have been won by itself.
+ */
+import { Injectable } from '@nestjs/common';
+import type { RowEvent } from '@soma/contracts';
+import { retryTransient, TransientError } from '@soma/kernel';
+import { isDatabaseFault, TenantTransaction } from '@soma/persistence';
+import type { EntityManager } from 'typeorm';
+import { type ClaimedTurn, startedContent, type TurnStep } from './claim-turn.ts';
+import { bookModelCall, type ModelCallRecord } from './model-calls.ts';
+import { RowAnnouncer } from './row-announcer.ts';
+import type { OutboxRow, RowContent } from './timeline-row.ts';
+import { assistantRow, insertRow, readyNextTurn, takeSeq } from './turn-rows.ts';
+
+/** How often a write is tried while the database does not answer: for about a minute. */
+const WRITE_ATTEMPTS = 12;
+
+/** The turn is somebody else's by now, or has ended. What this worker made of it is void. */
+export class TurnLostError extends Error {
+  override readonly name = 'TurnLostError';
+}
+
+/** How a turn ends. */
+export interface TurnEnding {
+  state: 'done' | 'failed';
+  row: Pick<RowEvent, 'type' | 'message' | 'metadata'>;
+  call?: ModelCallRecord;
+}
+
+/** Every method throws {@link TurnLostError} when the turn is no longer this attempt's. */
+@Injectable()
+export class WriteTurn {
+  constructor(
+    private readonly transaction: TenantTransaction,
+    private readonly announcer: RowAnnouncer,
+  ) {}
+
+  /** Ends the turn with its last row, and lets the session's next turn be taken. */
+  async end(
+    turn: ClaimedTurn,
+    { state, row, call }: TurnEnding,
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const content = assistantRow(turn, row);
+    const write = async (manager: EntityManager): Promise<OutboxRow> => {
+      const seq = await takeSeqOf(manager, turn);
+      await leaveRunning(manager, turn, `state = '${state}', owner = NULL`);
+      await readyNextTurn(manager, turn.tenantId, turn.sessionId);
+      if (call !== undefined) {
+        await bookModelCall(manager, turn, call);
+      }
+      return insertRow(manager, { content, seq });
+    };
+    await this.#writeRow(turn, { content, write }, signal);
+  }
+
+  /**
+   * Begins another attempt in the same hands: text was streamed, and the model has to be called
+   * again (rule 16).
+   *
+   * @returns The turn under its new attempt.
+   */
+  async restart(
+    turn: ClaimedTurn,
+    call: ModelCallRecord,
+    signal?: AbortSignal,
+  ): Promise<ClaimedTurn> {
+    const content = assistantRow(turn, startedContent(turn.keep));
+    let startedSeq = 0;
+    const write = async (manager: EntityManager): Promise<OutboxRow> => {
+      startedSeq = await takeSeqOf(manager, turn);
+      await leaveRunning(manager, turn, `attempt = attempt + 1, started_seq = ${startedSeq}`);
+      await bookModelCall(manager, turn, call);
+      return insertRow(manager, { content, seq: startedSeq });
+    };
+    const stored = await this.#writeRow(turn, { content, write }, signal);
+    return { ...turn, attempt: turn.attempt + 1, startedSeq: stored ?? startedSeq };
+  }
+
+  /** Keeps a finished step. A later attempt goes on after it, and earlier deaths are forgiven. */
+  async saveStep(turn: ClaimedTurn, step: TurnStep, signal?: AbortSignal): Promise<ClaimedTurn> {
+    await this.#retry(turn, signal, async (manager) => {
+      await leaveRunning(manager, turn, 'deaths = 0');
+      await manager.query(
+        `INSERT INTO conversation.turn_steps
+           (tenant_id, session_id, seq, step, content, created_at)
+         VALUES ($1, $2, $3, $4, $5, clock_timestamp())
+         ON CONFLICT DO NOTHING`,
+        [turn.tenantId, turn.sessionId, turn.seq, turn.steps.length, JSON.stringify(step)],
+      );
+    });
+    return { ...turn, deaths: 0, steps: [...turn.steps, step], keep: turn.keep + step.kept };
+  }
+
+  /** Lets another worker go on at once. It does not count as a death. */
+  async handBack(
+    turn: Pick<ClaimedTurn, 'tenantId' | 'sessionId' | 'seq' | 'attempt'>,
+  ): Promise<void> {
+    await this.transaction.run(turn.tenantId, (manager) =>
+      leaveRunning(manager, turn, 'owner = NULL, ready_at = clock_timestamp()'),
+    );
+  }
+
+  /** Books the call of an attempt that was cut from outside, where nobody else has. */
+  async bookLostCall(turn: ClaimedTurn, model: string): Promise<void> {
+    await this.transaction.run(turn.tenantId, (manager) =>
+      bookModelCall(manager, turn, { outcome: 'lost', model }),
+    );
+  }
+
+  /** @returns The row's `seq` where an earlier try, whose outcome was unknown, had stored it. */
+  async #writeRow(
+    turn: ClaimedTurn,
+    {
+      content,
+      write,
+    }: { content: RowContent; write: (manager: EntityManager) => Promise<OutboxRow> },
+    signal?: AbortSignal,
+  ): Promise<number | null> {
+    try {
+      const row = await this.#retry(turn, signal, write);
+      this.announcer.publish([row]);
+      return null;
+    } catch (error) {
+      const seq = error instanceof TurnLostError ? await this.#findOwnRow(turn, content) : null;
+      if (seq === null) {
+        throw error;
+      }
+      return seq;
+    }
+  }
+
+  #retry<Result>(
+    turn: ClaimedTurn,
+    signal: AbortSignal | undefined,
+    write: (manager: EntityManager) => Promise<Result>,
+  ): Promise<Result> {
+    const attempt = async (): Promise<Result> => {
+      try {
+        return await this.transaction.run(turn.tenantId, write);
+      } catch (error) {
+        throw isDatabaseFault(error)
+          ? new TransientError('A write of a turn', { cause: error })
+          : error;
+      }
+    };
+    return retryTransient(attempt, { attempts: WRITE_ATTEMPTS, ...(signal && { signal }) });
+  }
+
+  async #findOwnRow(turn: ClaimedTurn, { event_id }: RowContent): Promise<number | null> {
+    const [row] = await this.transaction.run(turn.tenantId, (manager) =>
+      manager.query<{ seq: number }[]>(
+        `SELECT seq FROM conversation.session_events
+          WHERE tenant_id = $1 AND session_id = $2 AND seq > $3 AND event_id = $4`,
+        [turn.tenantId, turn.sessionId, turn.startedSeq, event_id],
+      ),
+    );
+    return row?.seq ?? null;
+  }
+}
+
+async function takeSeqOf(manager: EntityManager, turn: ClaimedTurn): Promise<number> {
+  const seq = await takeSeq(manager, turn.tenantId, turn.sessionId);
+  if (seq === null) {
+    throw new TurnLostError('The session was deleted.');
+  }
+  return seq;
+}
+
+/** Changes the turn if this attempt still runs it. A worker past its lease that nobody fenced may. */
+async function leaveRunning(
+  manager: EntityManager,
+  turn: Pick<ClaimedTurn, 'tenantId' | 'sessionId' | 'seq' | 'attempt'>,
+  change: string,
+): Promise<void> {
+  const [, changed] = await manager.query<[unknown[], number]>(
+    `UPDATE conversation.turns SET ${change}
+      WHERE tenant_id = $1 AND session_id = $2 AND seq = $3 AND attempt = $4 AND state = 'running'`,
+    [turn.tenantId, turn.sessionId, turn.seq, turn.attempt],
+  );
+  if (changed === 0) {
+    throw new TurnLostError('The turn was taken over, was cancelled or has ended.');
+  }
+}
