@@ -34,6 +34,7 @@ export {
   type Accepted,
   actionRequest,
   type ActionRequest,
+  ATTACHMENTS_MAX,
   cancelled,
   type Cancelled,
   cancelRequest,

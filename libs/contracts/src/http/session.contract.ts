@@ -5,7 +5,8 @@ import { clientIdentifier, timestamp } from '../identifiers.ts';
 
 /** The longest message, in UTF-16 units. What is longer belongs into an attachment. */
 const MESSAGE_MAX_LENGTH = 100_000;
-const ATTACHMENTS_MAX = 10;
+/** The most attachments of one message. */
+export const ATTACHMENTS_MAX = 10;
 
 /** Body of `POST /v1/session/message`. */
 export const messageRequest = z.strictObject({
@@ -16,8 +17,11 @@ export const messageRequest = z.strictObject({
     .string()
     .max(MESSAGE_MAX_LENGTH)
     .refine((text) => text.trim() !== '', 'must not be empty'),
-  /** `s3://` URLs in the tenant's own folder. */
-  attachments: z.array(z.string().max(2048)).max(ATTACHMENTS_MAX).optional(),
+  /**
+   * `s3://` URLs in the tenant's own folder. How many there may be and where they may lie is checked
+   * by whoever accepts the message: too many are well-formed but impossible (422).
+   */
+  attachments: z.array(z.string().max(2048)).meta({ maxItems: ATTACHMENTS_MAX }).optional(),
   metadata: metadata.optional(),
   /** A JSON Schema (2020-12), at most 32 KB, that the answer's `metadata.output` is valid by. */
   output_schema: z.record(z.string(), z.json()).optional(),
@@ -27,7 +31,8 @@ export type MessageRequest = z.output<typeof messageRequest>;
 /** Body of `POST /v1/session/action`. */
 export const actionRequest = z.strictObject({
   session_id: clientIdentifier,
-  action: quickAction,
+  /** Checked by whoever accepts it: an unknown action is well-formed but impossible (422). */
+  action: z.string().max(64).meta({ enum: quickAction.options }),
   persona_id: clientIdentifier.optional(),
   metadata: metadata.optional(),
 });
