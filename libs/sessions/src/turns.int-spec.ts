@@ -1,0 +1,428 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { Principal, RowEvent } from '@soma/contracts';
+import { newIdentifier, Secret } from '@soma/kernel';
+import { migrate } from '@soma/migrations';
+import { createDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
+import { createTestDatabase } from '@soma/testing';
+import type { DataSource } from 'typeorm';
+import { AcceptTurns } from './accept-turns.ts';
+import { CancelTurns } from './cancel-turns.ts';
+import { type ClaimedTurn, ClaimTurn } from './claim-turn.ts';
+import { FindTurns } from './find-turns.ts';
+import { bodyHash } from './idempotency.ts';
+import { RowAnnouncer } from './row-announcer.ts';
+import { SessionOutbox } from './session-outbox.ts';
+import { Sessions } from './sessions.ts';
+import { StreamTickets } from './stream-tickets.ts';
+import { Timeline } from './timeline.ts';
+import type { OutboxRow } from './timeline-row.ts';
+import { WorkerLeases } from './worker-leases.ts';
+import { TurnLostError, WriteTurn } from './write-turn.ts';
+
+class Announced extends RowAnnouncer {
+  readonly rows: OutboxRow[] = [];
+
+  publish(rows: OutboxRow[]): void {
+    this.rows.push(...rows);
+  }
+}
+
+const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
+const globex: Principal = { subject: 'gus', tenant_id: 'globex', scopes: [] };
+const LEASE_MS = 60_000;
+const FAIR = { maxPerTenant: 100, weights: {} };
+
+describe('turns', () => {
+  const running = new AsyncDisposableStack();
+  const announced = new Announced();
+  let owner: DataSource;
+  let accept: AcceptTurns;
+  let cancel: CancelTurns;
+  let claims: ClaimTurn;
+  let turns: WriteTurn;
+  let find: FindTurns;
+  let leases: WorkerLeases;
+  let timeline: Timeline;
+  let sessions: Sessions;
+  let tickets: StreamTickets;
+  let outbox: SessionOutbox;
+
+  beforeAll(async () => {
+    const database = running.use(await createTestDatabase());
+    await migrate(new Secret(database.ownerUrl));
+    const connect = async (url: string): Promise<DataSource> => {
+      const source = await createDataSource({ url: new Secret(url) }).initialize();
+      running.defer(() => source.destroy());
+      return source;
+    };
+    owner = await connect(database.ownerUrl);
+    const gateway = await connect(await database.loginUrl('gateway'));
+    const worker = await connect(await database.loginUrl('conversation_worker'));
+    const gatewayTransaction = new TenantTransaction(gateway);
+    const workerTransaction = new TenantTransaction(worker);
+    const workerSweep = new SweepTransaction(worker, 'conversation_worker_sweep');
+    accept = new AcceptTurns(gatewayTransaction, announced);
+    cancel = new CancelTurns(gatewayTransaction, announced);
+    sessions = new Sessions(gatewayTransaction, announced);
+    timeline = new Timeline(gatewayTransaction);
+    tickets = new StreamTickets(gatewayTransaction);
+    outbox = new SessionOutbox(new SweepTransaction(gateway, 'gateway_sweep'));
+    claims = new ClaimTurn(workerTransaction, announced);
+    turns = new WriteTurn(workerTransaction, announced);
+    find = new FindTurns(workerSweep);
+    leases = new WorkerLeases(workerSweep);
+  });
+
+  afterAll(() => running.disposeAsync());
+
+  async function events(sessionId: string): Promise<RowEvent[]> {
+    const rows = await timeline.rowsAfter('acme', sessionId, { seq: 0, limit: 1000 });
+    return rows.map(({ envelope }) => JSON.parse(envelope) as RowEvent);
+  }
+
+  async function claimed(sessionId: string, workerId: string): Promise<ClaimedTurn> {
+    await leases.beat(workerId, LEASE_MS);
+    const turn = await claims.claim({ tenantId: 'acme', sessionId }, workerId);
+    if (turn === null) throw new Error('nothing to claim');
+    return turn;
+  }
+
+  const say = (sessionId: string, message = 'hello') =>
+    accept.accept({ principal: acme, sessionId, message });
+  const answer = (turn: ClaimedTurn, message = 'hi') =>
+    turns.end(turn, { state: 'done', row: { type: 'assistant.final', message, metadata: {} } });
+
+  it('numbers the messages of a session without gaps, also when many come at once', async () => {
+    const sessionId = newIdentifier();
+
+    const accepted = await Promise.all(
+      Array.from({ length: 40 }, (_, index) => say(sessionId, `message ${index}`)),
+    );
+
+    const seqs = accepted.map(({ cursor }) => Number.parseInt(cursor, 10)).sort((a, b) => a - b);
+    expect(seqs).toEqual(Array.from({ length: 40 }, (_, index) => index + 1));
+    expect((await events(sessionId)).map(({ seq }) => seq)).toEqual(seqs);
+  });
+
+  it('lets two pods batch the same sessions in opposite order', async () => {
+    const ids = Array.from({ length: 20 }, newIdentifier);
+    const other = new AcceptTurns(new TenantTransaction(owner), announced);
+
+    const accepted = await Promise.all([
+      ...ids.map((sessionId) => say(sessionId)),
+      ...ids
+        .toReversed()
+        .map((sessionId) => other.accept({ principal: acme, sessionId, message: 'hello' })),
+    ]);
+
+    expect(accepted).toHaveLength(40);
+    expect((await events(ids[7] ?? '')).map(({ seq }) => seq)).toEqual([1, 2]);
+  });
+
+  it('stores all of a batch but the one item that cannot be stored', async () => {
+    const deleted = newIdentifier();
+    await say(deleted);
+    await sessions.delete(acme, deleted);
+
+    const outcomes = await Promise.allSettled([
+      say(newIdentifier()),
+      say(deleted),
+      // PostgreSQL cannot store it, so that the whole batch fails at first.
+      say(newIdentifier(), 'NUL \u0000'),
+      say(newIdentifier()),
+    ]);
+
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'fulfilled',
+    ]);
+    expect(outcomes[1]).toMatchObject({ reason: { code: 'session_deleted' } });
+  });
+
+  it('answers a repeat with the same key the first answer, and another body 409', async () => {
+    const sessionId = newIdentifier();
+    const request = (message: string, key: string) => ({
+      principal: acme,
+      sessionId,
+      message,
+      idempotency: { key, operation: 'POST /v1/session/message', bodyHash: bodyHash({ message }) },
+    });
+
+    const concurrent = await Promise.all([
+      accept.accept(request('once', 'key-1')),
+      accept.accept(request('once', 'key-1')),
+    ]);
+    const later = await accept.accept(request('once', 'key-1'));
+    const conflict = accept.accept(request('twice', 'key-1'));
+
+    await expect(conflict).rejects.toMatchObject({ status: 409, code: 'idempotency_conflict' });
+    expect(new Set([...concurrent, later].map(({ event_id }) => event_id)).size).toBe(1);
+    expect(await events(sessionId)).toHaveLength(1);
+  });
+
+  it('gives a key back when its request was refused', async () => {
+    const sessionId = newIdentifier();
+    const request = {
+      principal: acme,
+      sessionId,
+      message: 'summarize',
+      idempotency: { key: 'key-2', operation: 'POST /v1/session/action', bodyHash: bodyHash({}) },
+    };
+
+    const refused = accept.accept({ ...request, mustExist: true });
+
+    await expect(refused).rejects.toMatchObject({ code: 'session_not_found' });
+    await expect(accept.accept(request)).resolves.toMatchObject({ session_id: sessionId });
+  });
+
+  it('runs the turns of a session one at a time, in the order of their messages', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId, 'first');
+    await say(sessionId, 'second');
+
+    const first = await claimed(sessionId, 'w1');
+    const meanwhile = await claims.claim({ tenantId: 'acme', sessionId }, 'w2');
+    await answer(first, 'one');
+    const second = await claimed(sessionId, 'w2');
+    await answer(second, 'two');
+
+    expect(meanwhile).toBeNull();
+    expect(second.request.message).toBe('second');
+    expect(second.history.map(({ message }) => message)).toEqual(['first', 'one']);
+    expect((await events(sessionId)).map(({ type, message }) => [type, message])).toEqual([
+      ['user.message', 'first'],
+      ['user.message', 'second'],
+      ['assistant.started', ''],
+      ['assistant.final', 'one'],
+      ['assistant.started', ''],
+      ['assistant.final', 'two'],
+    ]);
+  });
+
+  it('gives a ready turn to exactly one of many workers', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId);
+
+    const racers = Array.from({ length: 8 }, (_, index) => `racer-${index}`);
+    // A claim without a lease would be abandoned at once.
+    await Promise.all(racers.map((worker) => leases.beat(worker, LEASE_MS)));
+
+    const tries = await Promise.all(
+      racers.map((worker) => claims.claim({ tenantId: 'acme', sessionId }, worker)),
+    );
+
+    expect(tries.filter((turn) => turn !== null)).toHaveLength(1);
+  });
+
+  it('fences a worker off whose lease expired, and counts its death and its lost call (P3)', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId);
+    const sleeper = await claimed(sessionId, 'sleeper');
+    await leases.beat('sleeper', -1);
+
+    const abandoned = await find.abandoned(1000);
+    const heir = await claimed(sessionId, 'heir');
+    const late = answer(sleeper, 'too late');
+
+    await expect(late).rejects.toThrow(TurnLostError);
+    expect(abandoned).toContainEqual({ tenantId: 'acme', sessionId });
+    expect(heir).toMatchObject({ attempt: 2, deaths: 1 });
+    await answer(heir, 'in time');
+    const finals = (await events(sessionId)).filter(({ type }) => type === 'assistant.final');
+    expect(finals.map(({ message }) => message)).toEqual(['in time']);
+    await expect(
+      owner.query(`SELECT attempt, outcome FROM conversation.model_calls WHERE session_id = $1`, [
+        sessionId,
+      ]),
+    ).resolves.toEqual([{ attempt: 1, outcome: 'lost' }]);
+  });
+
+  it('lets a worker past its lease commit while nobody has taken its turn', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId);
+    const turn = await claimed(sessionId, 'slow');
+    await leases.beat('slow', -1);
+
+    await expect(answer(turn)).resolves.toBeUndefined();
+  });
+
+  it('goes on after the last finished step', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId);
+    const turn = await claimed(sessionId, 'stepper');
+    const stepped = await turns.saveStep(turn, { text: 'Hello ', kept: 6 });
+    await turns.handBack(stepped);
+
+    const next = await claimed(sessionId, 'stepper-2');
+
+    expect(next).toMatchObject({ attempt: 2, deaths: 0, keep: 6, steps: [{ text: 'Hello ' }] });
+    expect((await events(sessionId)).at(-1)).toMatchObject({ type: 'assistant.started', keep: 6 });
+  });
+
+  it('opens a new attempt in the same hands', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId);
+    const turn = await claimed(sessionId, 'again');
+
+    const restarted = await turns.restart(turn, { outcome: 'failed' });
+
+    await expect(answer(turn)).rejects.toThrow(TurnLostError);
+    expect(restarted).toMatchObject({ attempt: 2, startedSeq: 3 });
+    await expect(answer(restarted)).resolves.toBeUndefined();
+  });
+
+  it('lets exactly one of cancel and answer win, many times over', async () => {
+    for (let round = 0; round < 50; round++) {
+      const sessionId = newIdentifier();
+      await say(sessionId);
+      const turn = await claimed(sessionId, 'duellist');
+
+      const outcomes = await Promise.allSettled([
+        answer(turn),
+        cancel.cancel({ principal: acme, sessionId }),
+      ]);
+
+      expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      const ends = (await events(sessionId)).filter(({ type }) =>
+        ['assistant.final', 'assistant.cancelled'].includes(type),
+      );
+      expect(ends).toHaveLength(1);
+    }
+  });
+
+  it('answers 409 to a later cancel, and its first answer to a repeat with the key', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId);
+    await claimed(sessionId, 'w-cancel');
+    const request = {
+      principal: acme,
+      sessionId,
+      idempotency: { key: 'stop', operation: 'POST cancel', bodyHash: bodyHash({}) },
+    };
+
+    const first = await cancel.cancel(request);
+    const repeat = await cancel.cancel(request);
+    const later = cancel.cancel({ principal: acme, sessionId });
+
+    expect(repeat).toEqual(first);
+    await expect(later).rejects.toMatchObject({ status: 409, code: 'turn_ended' });
+    expect(await events(sessionId)).toHaveLength(3);
+  });
+
+  it('cancels the running turn and leaves the queued ones to run', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId, 'first');
+    await say(sessionId, 'second');
+    await claimed(sessionId, 'w-queue');
+
+    await cancel.cancel({ principal: acme, sessionId });
+
+    const next = await claimed(sessionId, 'w-queue');
+    expect(next.request.message).toBe('second');
+  });
+
+  it('erases a session for good and fails what comes late', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId, 'a secret');
+    const turn = await claimed(sessionId, 'w-delete');
+
+    await sessions.delete(acme, sessionId);
+
+    await expect(answer(turn)).rejects.toThrow(TurnLostError);
+    await expect(say(sessionId)).rejects.toMatchObject({ status: 409, code: 'session_deleted' });
+    await expect(sessions.find('acme', sessionId)).resolves.toBeNull();
+    await expect(timeline.find('acme', sessionId)).resolves.toBeNull();
+    const left = await owner.query<{ envelope: RowEvent }[]>(
+      `SELECT envelope FROM conversation.session_events WHERE session_id = $1`,
+      [sessionId],
+    );
+    expect(left.map(({ envelope }) => envelope.type)).toEqual(['session.updated']);
+  });
+
+  it("serves another tenant's single turn before the rest of a flood", async () => {
+    await Promise.all(Array.from({ length: 300 }, () => say(newIdentifier(), 'flood')));
+    const single = newIdentifier();
+    await accept.accept({ principal: globex, sessionId: single, message: 'only one' });
+
+    const first = await find.ready(2, FAIR);
+
+    expect(first).toContainEqual({ tenantId: 'globex', sessionId: single });
+  });
+
+  it('holds a tenant to its limit of turns at once', async () => {
+    const counts = await find.count();
+
+    const none = await find.ready(1000, { maxPerTenant: 0, weights: {} });
+
+    expect(counts.pending).toBeGreaterThan(0);
+    expect(none).toEqual([]);
+  });
+
+  it('tells a worker what runs in its name', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId);
+    const { seq, attempt } = await claimed(sessionId, 'holder');
+
+    await expect(leases.beat('holder', LEASE_MS)).resolves.toEqual([
+      { tenantId: 'acme', sessionId, seq, attempt },
+    ]);
+  });
+
+  it('shows no tenant the sessions of another', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId);
+
+    await expect(timeline.find('globex', sessionId)).resolves.toBeNull();
+    await expect(sessions.find('globex', sessionId)).resolves.toBeNull();
+    await expect(timeline.rowsAfter('globex', sessionId, { seq: 0, limit: 9 })).resolves.toEqual(
+      [],
+    );
+  });
+
+  it('begins a stream at the oldest unfinished turn, else at the last message', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId, 'first');
+    await say(sessionId, 'second');
+    await expect(timeline.streamStart('acme', sessionId)).resolves.toEqual({ seq: 0, offset: 0 });
+
+    await answer(await claimed(sessionId, 'w-start'));
+    await answer(await claimed(sessionId, 'w-start'));
+
+    await expect(timeline.streamStart('acme', sessionId)).resolves.toEqual({ seq: 1, offset: 0 });
+  });
+
+  it('takes a stream ticket once, for its own session', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId);
+    const { ticket } = await tickets.issue(acme, sessionId);
+
+    await expect(tickets.take(ticket, 'another')).resolves.toBeNull();
+    await expect(tickets.take(ticket, sessionId)).resolves.toEqual(acme);
+    await expect(tickets.take(ticket, sessionId)).resolves.toBeNull();
+  });
+
+  it('hands every unpublished row to the relay once and marks it', async () => {
+    const seen: string[] = [];
+    while (
+      (await outbox.takeUnpublished(500, 0, (rows) => {
+        seen.push(...rows.map(({ id }) => id));
+        return Promise.resolve();
+      })) > 0
+    );
+
+    expect(new Set(seen).size).toBe(seen.length);
+    expect(seen.length).toBeGreaterThan(300);
+    await expect(outbox.backlog(10)).resolves.toEqual({ count: 0, oldestAgeSeconds: 0 });
+  });
+
+  it('marks the rows that were published from memory', async () => {
+    const sessionId = newIdentifier();
+    await say(sessionId);
+
+    await outbox.markPublished([`acme/${sessionId}/1`]);
+
+    await expect(outbox.backlog(10)).resolves.toMatchObject({ count: 0 });
+  });
+});
