@@ -93,6 +93,8 @@ const TABLES = `
     accepted_at timestamptz NOT NULL,
     -- A turn's maximum age counts from here, so that waiting in a queue does not use it up.
     first_claimed_at timestamptz,
+    -- W3C headers of the request's trace.
+    trace_headers json,
     PRIMARY KEY (tenant_id, session_id, seq)
   ) WITH (fillfactor = 70);
   CREATE UNIQUE INDEX turns_one_at_a_time ON conversation.turns (tenant_id, session_id)

@@ -13,6 +13,7 @@ export interface NewTurn {
   personaId: string | null;
   content: Pick<RowEvent, 'message' | 'attachments' | 'metadata' | 'action' | 'output_schema'>;
   mustExist: boolean;
+  traceHeaders: Record<string, string>;
   key: OwnedKey | null;
 }
 
@@ -113,16 +114,17 @@ export async function insertTurns(
   const envelopes = placed.map(({ item, seq }) => userEnvelope(item, seq, occurredAt));
   await manager.query(
     `WITH item AS (
-       SELECT * FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::bool[])
-         AS row (session_id, seq, event_id, envelope, is_first)
+       SELECT * FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::bool[],
+                            $8::json[])
+         AS row (session_id, seq, event_id, envelope, is_first, trace_headers)
      ), rows AS (
        INSERT INTO conversation.session_events
          (tenant_id, session_id, seq, event_id, turn_id, type, envelope, occurred_at)
        SELECT $1, session_id, seq, event_id, event_id, 'user.message', envelope::json, $7 FROM item
      )
      INSERT INTO conversation.turns
-       (tenant_id, session_id, seq, turn_id, state, accepted_at, ready_at)
-     SELECT $1, session_id, seq, event_id, 'pending', clock_timestamp(),
+       (tenant_id, session_id, seq, turn_id, state, accepted_at, trace_headers, ready_at)
+     SELECT $1, session_id, seq, event_id, 'pending', clock_timestamp(), trace_headers,
             CASE WHEN is_first AND NOT EXISTS (
               SELECT FROM conversation.turns AS earlier
                WHERE earlier.tenant_id = $1 AND earlier.session_id = item.session_id
@@ -137,16 +139,20 @@ export async function insertTurns(
       envelopes,
       placed.map(({ isFirst }) => isFirst),
       occurredAt,
+      placed.map(({ item }) => JSON.stringify(item.traceHeaders)),
     ],
   );
-  return placed.map(({ item: { sessionId }, seq }, index) =>
-    toOutboxRow({
-      tenantId,
-      sessionId,
-      seq,
-      type: 'user.message',
-      envelope: envelopes[index] ?? '',
-    }),
+  return placed.map(({ item, seq }, index) =>
+    toOutboxRow(
+      {
+        tenantId,
+        sessionId: item.sessionId,
+        seq,
+        type: 'user.message',
+        envelope: envelopes[index] ?? '',
+      },
+      item.traceHeaders,
+    ),
   );
 }
 

@@ -39,6 +39,8 @@ export interface AcceptRequest {
   /** Whether an unknown session is refused instead of made. */
   mustExist?: boolean;
   idempotency?: Idempotency | undefined;
+  /** W3C headers of the request's trace, which the turn goes on with. */
+  traceHeaders?: Record<string, string>;
 }
 
 /** Takes messages in. */
@@ -108,6 +110,7 @@ function toNewTurn(request: AcceptRequest): NewTurn {
       ...(outputSchema && { output_schema: outputSchema }),
     },
     mustExist: request.mustExist ?? false,
+    traceHeaders: request.traceHeaders ?? {},
     key:
       idempotency === undefined ? null : { ...idempotency, subject: principal.subject, sessionId },
   };

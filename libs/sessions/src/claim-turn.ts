@@ -14,6 +14,7 @@ import type { EntityManager } from 'typeorm';
 import { type PersonaRow, PERSONA_COLUMNS } from './persona-row.ts';
 import { bookModelCall } from './model-calls.ts';
 import { RowAnnouncer } from './row-announcer.ts';
+import type { SessionName } from './timeline.ts';
 import type { OutboxRow } from './timeline-row.ts';
 import { assistantRow, insertRow, takeSeq, type TurnOrigin } from './turn-rows.ts';
 
@@ -47,6 +48,8 @@ export interface ClaimedTurn extends TurnOrigin {
   history: RowEvent[];
   steps: TurnStep[];
   persona: PersonaRow | null;
+  /** W3C headers of the trace in which the message came. */
+  traceHeaders: Record<string, string>;
 }
 
 interface ClaimableTurn {
@@ -56,6 +59,7 @@ interface ClaimableTurn {
   deaths: number;
   age_ms: number;
   has_died: boolean;
+  trace_headers: Record<string, string> | null;
 }
 
 /** Takes turns for a worker. */
@@ -66,18 +70,23 @@ export class ClaimTurn {
     private readonly announcer: RowAnnouncer,
   ) {}
 
-  /** The session's next turn, or null where there is none that can be taken. */
+  /**
+   * The session's next turn, or null where there is none that can be taken.
+   *
+   * @param maxPerTenant - The most turns of the tenant at once over all workers; as many workers as
+   *   claim in the same instant may exceed it by as much.
+   */
   async claim(
-    { tenantId, sessionId }: { tenantId: string; sessionId: string },
-    workerId: string,
+    { tenantId, sessionId }: SessionName,
+    { workerId, maxPerTenant }: { workerId: string; maxPerTenant: number },
   ): Promise<ClaimedTurn | null> {
     const claim = await this.transaction.run(tenantId, async (manager) => {
       // Looked at before anything is locked: a session whose turn runs elsewhere costs one query.
-      if ((await findClaimable(manager, tenantId, sessionId)) === null) {
+      if ((await findClaimable(manager, { tenantId, sessionId, maxPerTenant })) === null) {
         return null;
       }
       await lockSession(manager, tenantId, sessionId);
-      const turn = await findClaimable(manager, tenantId, sessionId);
+      const turn = await findClaimable(manager, { tenantId, sessionId, maxPerTenant });
       return turn === null ? null : takeTurn(manager, { tenantId, sessionId, workerId, turn });
     });
     if (claim === null) {
@@ -101,11 +110,10 @@ async function lockSession(
 
 async function findClaimable(
   manager: EntityManager,
-  tenantId: string,
-  sessionId: string,
+  { tenantId, sessionId, maxPerTenant }: SessionName & { maxPerTenant: number },
 ): Promise<ClaimableTurn | null> {
   const [turn] = await manager.query<ClaimableTurn[]>(
-    `SELECT seq, turn_id, attempt, deaths, has_died,
+    `SELECT seq, turn_id, attempt, deaths, has_died, trace_headers,
             coalesce(extract(epoch FROM clock_timestamp() - first_claimed_at) * 1000, 0)::float8
               AS age_ms
        FROM (SELECT turn.*, turn.owner IS NOT NULL AND NOT EXISTS (
@@ -116,8 +124,11 @@ async function findClaimable(
               WHERE tenant_id = $1 AND session_id = $2
                 AND state IN ('pending', 'running', 'waiting')
               ORDER BY seq LIMIT 1) AS oldest
-      WHERE ready_at <= clock_timestamp() OR (state = 'running' AND has_died)`,
-    [tenantId, sessionId],
+      WHERE (state = 'running' AND has_died)
+         OR (ready_at <= clock_timestamp()
+             AND $3 > (SELECT count(*) FROM conversation.turns
+                        WHERE tenant_id = $1 AND state = 'running' AND owner IS NOT NULL))`,
+    [tenantId, sessionId, maxPerTenant],
   );
   return turn ?? null;
 }
@@ -157,6 +168,7 @@ async function takeTurn(
     turn: {
       ...origin,
       ...context,
+      traceHeaders: turn.trace_headers ?? {},
       seq: turn.seq,
       attempt,
       startedSeq,

@@ -33,7 +33,7 @@ export class SessionOutbox {
         [limit, minAgeMs],
       );
       if (rows.length > 0) {
-        await publish(rows.map(toOutboxRow));
+        await publish(rows.map((row) => toOutboxRow(row)));
         await manager.query(MARK, columnsOf(rows));
       }
       return rows.length;

@@ -29,7 +29,7 @@ export interface WrittenRow {
 export interface OutboxRow {
   /** Names the row: `<tenant>/<session>/<seq>`. A slash is in none of them. */
   id: string;
-  records: { topic: string; key: string; value: string }[];
+  records: { topic: string; key: string; value: string; headers: Record<string, string> }[];
 }
 
 /** What a row says, before its place in the timeline is known. */
@@ -52,14 +52,14 @@ export function writeEnvelope(content: RowContent, seq: number, occurredAt: Date
 }
 
 /** What Kafka hears of a row: every stream of it, and the workers of a message. */
-export function toOutboxRow(row: WrittenRow): OutboxRow {
+export function toOutboxRow(row: WrittenRow, headers: Record<string, string> = {}): OutboxRow {
   const { tenantId, sessionId, seq, type, envelope } = row;
   const key = sessionKey({ tenant_id: tenantId, session_id: sessionId });
-  const records = [{ topic: conversationOutbound.name, key, value: envelope }];
+  const records = [{ topic: conversationOutbound.name, key, value: envelope, headers }];
   if (type === 'user.message') {
     const value = INBOUND_PREFIX + envelope.slice(OUTBOUND_PREFIX.length);
     // The workers first: they have the longer way.
-    records.unshift({ topic: conversationInbound.name, key, value });
+    records.unshift({ topic: conversationInbound.name, key, value, headers });
   }
   return { id: `${tenantId}/${sessionId}/${seq}`, records };
 }
