@@ -1,0 +1,105 @@
+import type { ModelMessage, ModelTask } from '../model-request.ts';
+import { IS_BLOCKED, IS_DONE, IS_TO_DO } from './cues.ts';
+import { rankByCentrality, topicsOf } from './rank.ts';
+import { type Sentence, sentencesOf } from './sentence.ts';
+
+const MAX_POINTS = 5;
+const MAX_TOPICS = 6;
+const NOTHING_SAID = 'Nothing has been said in this conversation yet.';
+
+/** Does a quick action's work on a conversation. */
+export function doTask(task: ModelTask, messages: readonly ModelMessage[]): string {
+  switch (task) {
+    case 'summarize':
+      return summarise(messages);
+    case 'next_steps':
+      return nextSteps(messages);
+    case 'status_report':
+      return statusReport(messages);
+  }
+}
+
+/** The sentences that most of a conversation turns around. */
+export function summarise(messages: readonly ModelMessage[]): string {
+  const sentences = said(messages);
+  return sentences.length === 0
+    ? NOTHING_SAID
+    : `Summary of ${count(messages.length, 'message')}:\n${summaryLines(sentences)}`;
+}
+
+/** The most central sentences as a list, in the order in which they were said. */
+export function summaryLines(sentences: readonly Sentence[]): string {
+  const statements = sentences.filter(({ isQuestion }) => !isQuestion);
+  const ranked = rankByCentrality(statements.length > 0 ? statements : sentences);
+  const chosen = ranked.length > 0 ? ranked.map(({ sentence }) => sentence) : sentences;
+  return lines(chosen.slice(0, MAX_POINTS).toSorted((one, other) => one.position - other.position));
+}
+
+function nextSteps(messages: readonly ModelMessage[]): string {
+  const sentences = said(messages);
+  const steps = sentences.filter(isToDo).slice(-MAX_POINTS);
+  const open = openQuestions(sentences);
+  if (steps.length === 0 && open.length === 0) {
+    return sentences.length === 0
+      ? NOTHING_SAID
+      : 'Nothing in this conversation says what is to be done next, and no question is open.';
+  }
+  return sections([
+    ['Next steps that were named', steps],
+    ['Questions that are open', open],
+  ]);
+}
+
+function statusReport(messages: readonly ModelMessage[]): string {
+  const sentences = said(messages);
+  if (sentences.length === 0) {
+    return NOTHING_SAID;
+  }
+  const asked = messages.filter(({ role }) => role === 'user').length;
+  const topics = topicsOf(sentences, MAX_TOPICS);
+  const about = topics.length === 0 ? '' : ` It is about: ${topics.join(', ')}.`;
+  const head = `So far ${count(asked, 'message')} and ${count(messages.length - asked, 'answer')}.${about}`;
+  const found = sections([
+    ['Done', sentences.filter(isDone).slice(-MAX_POINTS)],
+    ['To do', sentences.filter(isToDo).slice(-MAX_POINTS)],
+    ['In the way', sentences.filter(({ text }) => IS_BLOCKED.test(text)).slice(-MAX_POINTS)],
+    ['Questions that are open', openQuestions(sentences)],
+  ]);
+  return found === ''
+    ? `${head}\n\nThe main points:\n${summaryLines(sentences)}`
+    : `${head}\n\n${found}`;
+}
+
+/** Statements of the people in the conversation; answers of this model only quote them. */
+function said(messages: readonly ModelMessage[]): Sentence[] {
+  return sentencesOf(messages).filter(({ text }) => !text.includes('local/extractive'));
+}
+
+function isDone({ text, isQuestion }: Sentence): boolean {
+  return !isQuestion && IS_DONE.test(text) && !IS_TO_DO.test(text);
+}
+
+function isToDo({ text, isQuestion }: Sentence): boolean {
+  return !isQuestion && IS_TO_DO.test(text);
+}
+
+/** Questions after which nobody said anything. */
+function openQuestions(sentences: readonly Sentence[]): Sentence[] {
+  const last = sentences.findLast(({ isQuestion }) => !isQuestion)?.message ?? -1;
+  return sentences.filter(({ isQuestion, message }) => isQuestion && message >= last);
+}
+
+function sections(parts: (readonly [title: string, sentences: Sentence[]])[]): string {
+  return parts
+    .filter(([, sentences]) => sentences.length > 0)
+    .map(([title, sentences]) => `${title}:\n${lines(sentences)}`)
+    .join('\n\n');
+}
+
+function lines(sentences: readonly Sentence[]): string {
+  return sentences.map(({ text }) => `- ${text}`).join('\n');
+}
+
+function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}

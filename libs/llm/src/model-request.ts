@@ -1,0 +1,58 @@
+/** One message of a conversation. */
+export interface ModelMessage {
+  role: 'user' | 'assistant';
+  content: string;
+}
+
+/** How a model samples, as far as it lets callers decide. */
+export interface ModelParameters {
+  temperature?: number | undefined;
+  topP?: number | undefined;
+  topK?: number | undefined;
+  /** The longest answer, in tokens. */
+  maxTokens?: number | undefined;
+}
+
+/** A JSON Schema (2020-12) for an answer. */
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** Work on a conversation that is more than the answer to its last message. */
+export type ModelTask = 'summarize' | 'next_steps' | 'status_report';
+
+/** What a model is asked. */
+export interface ModelRequest extends ModelParameters {
+  system: string;
+  messages: readonly ModelMessage[];
+  /** A model asked for by name. It answers, or the request fails: it is never swapped. */
+  model?: string | undefined;
+  /** What `system` asks for in words, for the model that does not read instructions. */
+  task?: ModelTask | undefined;
+  /** The answer is to be JSON that is valid by this schema; see {@link compileOutputSchema}. */
+  outputSchema?: JsonSchema | undefined;
+  signal: AbortSignal;
+}
+
+/** What a call cost. */
+export interface ModelUsage {
+  input_tokens: number;
+  output_tokens: number;
+  /** Those of the input tokens that the provider had cached. */
+  cached_input_tokens: number;
+  /** The provider did not say, so the tokens were estimated from the text. */
+  estimated?: true;
+}
+
+/** A call's last event. */
+export interface ModelFinish {
+  type: 'finish';
+  finish_reason: 'stop' | 'length' | 'content_filter' | 'other';
+  usage: ModelUsage;
+  /** Parameters that this model does not take and that were therefore not sent. */
+  omitted_parameters: readonly ParameterName[];
+}
+
+/** A parameter's name on our wire. */
+export type ParameterName = 'temperature' | 'top_p' | 'top_k' | 'max_tokens';
+
+/** What a call yields: pieces, and at the end exactly one `finish`. */
+export type ModelEvent = { type: 'thinking' | 'text'; text: string } | ModelFinish;

@@ -1,0 +1,140 @@
+import { type Breaker, createBreaker } from '@soma/kernel';
+import { answerExtractively } from './extractive/extractive-model.ts';
+import { configuredModel, type Model, namedModel, toModel } from './model-catalog.ts';
+import { ModelFailure, toModelFailure } from './model-failure.ts';
+import type { ModelEvent, ModelParameters, ModelRequest } from './model-request.ts';
+import { cardOf, currentModel, isRetired, type KeyedProviderName } from './models.ts';
+import { checkParameters, parametersFor } from './parameters.ts';
+import { callProvider, type ProviderCall } from './provider-call.ts';
+import { openProviders, type Provider } from './providers.ts';
+import type { LlmSettings } from './settings.ts';
+
+/** What a router needs from its app. */
+export interface ModelRouterOptions {
+  /** Hears, once for each, of a default model that had to be replaced. */
+  warn?: (message: string) => void;
+  now?: () => Date;
+}
+
+/** Chooses models and calls them. What to do when a call fails is its caller's decision. */
+export class ModelRouter {
+  readonly #settings: LlmSettings;
+  readonly #providers: ReadonlyMap<KeyedProviderName, Provider>;
+  readonly #breakers: ReadonlyMap<KeyedProviderName, Breaker>;
+  readonly #warned = new Set<string>();
+  readonly #warn: (message: string) => void;
+  readonly #now: () => Date;
+
+  constructor(settings: LlmSettings, options: ModelRouterOptions = {}) {
+    this.#settings = settings;
+    this.#providers = openProviders(settings);
+    this.#breakers = new Map(
+      [...this.#providers.keys()].map((name) => [name, createBreaker({ name, isFailure })]),
+    );
+    this.#warn = options.warn ?? (() => undefined);
+    this.#now = options.now ?? (() => new Date());
+  }
+
+  /** One breaker for each provider that has a key, for health and metrics. */
+  get breakers(): readonly Breaker[] {
+    return [...this.#breakers.values()];
+  }
+
+  /**
+   * The models that may answer a request, the preferred one first: the one it names, else the
+   * default of every provider that has a key, else the extractive one.
+   *
+   * A provider that is being tried again after failures comes last. One that is left alone keeps
+   * its place: a call to it fails at once, unless it is time to try it.
+   *
+   * @throws A `Problem` 422 when the named model cannot answer, or not with these parameters.
+   */
+  candidates(request: ModelParameters & { model?: string | undefined }): Model[] {
+    if (request.model !== undefined) {
+      const model = namedModel(this.#settings, request.model, this.#now());
+      checkParameters(model, request);
+      return [model];
+    }
+    const names = [...this.#providers.keys()];
+    const onTrial = (name: KeyedProviderName) => this.#breakers.get(name)?.state === 'half_open';
+    const ordered = [...names.filter((name) => !onTrial(name)), ...names.filter(onTrial)];
+    return ordered.length > 0
+      ? ordered.map((name) => this.#defaultModel(name))
+      : [toModel(cardOf('local', 'extractive'))];
+  }
+
+  /**
+   * Calls a model. Pieces of text and thinking come as they arrive, and one `finish` at the end.
+   *
+   * Stopping to read, or the request's signal, ends the call at the provider too.
+   *
+   * @throws {@link ModelFailure} that says whether another try may help, or the signal's reason.
+   */
+  startCall(model: Model, request: ModelRequest): AsyncGenerator<ModelEvent> {
+    if (model.provider === 'local') {
+      return answerExtractively(request);
+    }
+    const provider = this.#providers.get(model.provider);
+    const breaker = this.#breakers.get(model.provider);
+    if (!provider || !breaker) {
+      throw new ModelFailure({ provider: model.provider, code: 'key_refused' });
+    }
+    const maxTokens = request.maxTokens ?? provider.defaultMaxTokens;
+    return guarded(breaker, {
+      provider: model.provider,
+      key: provider.key,
+      card: model,
+      model: provider.model(model.name),
+      request,
+      sent: parametersFor(model, { ...request, maxTokens }),
+      idleLimitMs: this.#settings.MODEL_IDLE_LIMIT_MS,
+    });
+  }
+
+  #defaultModel(provider: KeyedProviderName): Model {
+    const configured = configuredModel(this.#settings, provider);
+    const current = toModel(currentModel(configured, this.#now()));
+    if (current.name !== configured.name) {
+      this.#warnOnce(
+        `${toModel(configured).id} was retired on ${configured.retired_at ?? ''}; ${current.id} takes its place.`,
+      );
+    } else if (isRetired(current, this.#now())) {
+      this.#warnOnce(`${current.id} is retired and has no successor here. Set another default.`);
+    }
+    return current;
+  }
+
+  #warnOnce(message: string): void {
+    if (!this.#warned.has(message)) {
+      this.#warned.add(message);
+      this.#warn(message);
+    }
+  }
+}
+
+function isFailure(error: unknown): boolean {
+  return error instanceof ModelFailure && error.retryable;
+}
+
+/** The breaker sees a call as one piece of work, from its start to the end of its stream. */
+async function* guarded(breaker: Breaker, call: ProviderCall): AsyncGenerator<ModelEvent> {
+  const started = Promise.withResolvers<undefined>();
+  const ended = Promise.withResolvers<undefined>();
+  const work = breaker.execute(() => {
+    started.resolve(undefined);
+    return ended.promise;
+  });
+  // Whoever reads the stream gets the error; here it would only be reported as unhandled.
+  work.catch(() => undefined);
+  ended.promise.catch(() => undefined);
+  try {
+    await Promise.race([started.promise, work]);
+    yield* callProvider(call);
+  } catch (error) {
+    ended.reject(error);
+    call.request.signal.throwIfAborted();
+    throw toModelFailure(error, call);
+  } finally {
+    ended.resolve(undefined);
+  }
+}

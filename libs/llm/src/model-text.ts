@@ -1,0 +1,30 @@
+const REPLACEMENT = '\u{FFFD}';
+const LAST_IS_HIGH_SURROGATE = /[\u{D800}-\u{DBFF}]$/u;
+
+/**
+ * Makes a stream of text safe to store and to cut: no piece begins or ends inside a surrogate pair,
+ * and NUL (which PostgreSQL refuses) and lone surrogates (which UTF-8 has no bytes for) become
+ * U+FFFD. It happens before anything is streamed, because nothing may alter text afterwards.
+ */
+export class ModelText {
+  #held = '';
+
+  /** The text that is complete with this piece; it may be empty. */
+  push(piece: string): string {
+    const text = this.#held + piece;
+    const complete = LAST_IS_HIGH_SURROGATE.test(text) ? text.length - 1 : text.length;
+    this.#held = text.slice(complete);
+    return clean(text.slice(0, complete));
+  }
+
+  /** What was held back for a second half that never came. */
+  flush(): string {
+    const held = this.#held;
+    this.#held = '';
+    return clean(held);
+  }
+}
+
+function clean(text: string): string {
+  return text.toWellFormed().replaceAll('\0', REPLACEMENT);
+}
