@@ -26,9 +26,11 @@ const CLOSING = new Set([0x5d, 0x7d]);
 
 /** @throws {@link Problem} 400 `malformed_json`, or 422 `unacceptable_json` with the path. */
 export function parseStrictJson(text: string): unknown {
-  const { colons, depth } = scan(text);
-  if (depth > MAX_NESTING) {
-    throw unacceptable(findTooDeep(text), `is nested deeper than ${MAX_NESTING} levels`);
+  const { colons, tooDeepAt } = scan(text);
+  if (tooDeepAt !== undefined) {
+    // What comes after is cut off, because the tolerant parser calls itself for each level.
+    const path = pathOfEnd(text.slice(0, tooDeepAt));
+    throw unacceptable(path, `is nested deeper than ${MAX_NESTING} levels`);
   }
   const value = parse(text);
   const fields = countFields(value, []);
@@ -38,24 +40,26 @@ export function parseStrictJson(text: string): unknown {
   return value;
 }
 
-/** Counts the colons and the depth outside of strings. In a text that is no JSON it means nothing. */
-function scan(text: string): { colons: number; depth: number } {
+/**
+ * Counts the colons outside of strings, up to where the nesting is too deep. In a text that is not
+ * JSON the result means nothing.
+ */
+function scan(text: string): { colons: number; tooDeepAt?: number } {
   let colons = 0;
   let depth = 0;
-  let deepest = 0;
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at);
     if (unit === QUOTE) {
       at = endOfString(text, at);
     } else if (unit === COLON) {
       colons++;
-    } else if (OPENING.has(unit)) {
-      deepest = Math.max(deepest, ++depth);
+    } else if (OPENING.has(unit) && ++depth > MAX_NESTING) {
+      return { colons, tooDeepAt: at };
     } else if (CLOSING.has(unit)) {
       depth--;
     }
   }
-  return { colons, depth: deepest };
+  return { colons };
 }
 
 /** The closing quote: the next one with an even number of backslashes before it. */
@@ -140,38 +144,33 @@ function unacceptable(path: JSONPath, message: string): Problem {
 }
 
 function findRepeated(text: string): JSONPath {
-  const seen = new Set<string>();
+  const openObjects: Set<string>[] = [];
   let repeated: JSONPath | undefined;
   visit(text, {
+    onObjectBegin: () => {
+      openObjects.push(new Set());
+    },
     onObjectProperty: (name, ...[, , , , pathOfObject]) => {
-      const path = [...pathOfObject(), name];
-      const key = JSON.stringify(path);
-      repeated ??= seen.has(key) ? path : undefined;
-      seen.add(key);
+      const seen = openObjects.at(-1);
+      if (repeated === undefined && seen?.has(name) === true) {
+        repeated = [...pathOfObject(), name];
+      }
+      seen?.add(name);
+    },
+    onObjectEnd: () => {
+      openObjects.pop();
     },
   });
   return repeated ?? [];
 }
 
-function findTooDeep(text: string): JSONPath {
-  let found: JSONPath | undefined;
-  let depth = 0;
-  const enter = (...args: [number, number, number, number, () => JSONPath]): boolean => {
-    depth++;
-    found ??= depth > MAX_NESTING ? args[4]() : undefined;
-    // What lies deeper is not visited: the visitor is recursive.
-    return depth <= MAX_NESTING;
+function pathOfEnd(text: string): JSONPath {
+  let last: JSONPath = [];
+  const enter = (...[, , , , path]: [number, number, number, number, () => JSONPath]): void => {
+    last = path();
   };
-  const leave = (): void => {
-    depth--;
-  };
-  visit(text, {
-    onObjectBegin: enter,
-    onArrayBegin: enter,
-    onObjectEnd: leave,
-    onArrayEnd: leave,
-  });
-  return found ?? [];
+  visit(text, { onObjectBegin: enter, onArrayBegin: enter });
+  return last;
 }
 
 function placeOfError(text: string): string {

@@ -1,0 +1,19 @@
+import 'reflect-metadata';
+import type { DynamicModule, Type } from '@nestjs/common';
+import { ModulesContainer, NestFactory } from '@nestjs/core';
+import { type ApiDescription, type ApiDocument, describeApi } from './document.ts';
+import { routesOf } from './routes.ts';
+
+/** Makes a service's API document without starting anything of the service. */
+export async function describeService(
+  module: Type | DynamicModule,
+  version: string,
+  api: ApiDescription,
+): Promise<ApiDocument> {
+  const context = await NestFactory.createApplicationContext(module, {
+    preview: true,
+    abortOnError: false,
+    logger: false,
+  });
+  return describeApi(routesOf(context.get(ModulesContainer)), version, api);
+}
