@@ -1,5 +1,10 @@
 export { recordCircuitState } from './circuit-metrics.ts';
-export { addLogContext, type LogContext, withLogContext } from './log-context.ts';
+export {
+  addLogContext,
+  currentLogContext,
+  type LogContext,
+  withLogContext,
+} from './log-context.ts';
 export { createLogger, type Logger, type LoggerOptions } from './logger.ts';
 export {
   type Counter,
