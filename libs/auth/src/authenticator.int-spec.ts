@@ -199,7 +199,7 @@ describe('Authenticator', () => {
   ])('asks for a token when the headers are %j', async (headers) => {
     await expect(authenticator.authenticate(headers)).rejects.toMatchObject({
       status: 401,
-      code: 'missing_token',
+      code: 'missing_credential',
       headers: { 'www-authenticate': 'Bearer' },
     });
   });

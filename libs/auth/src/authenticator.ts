@@ -3,7 +3,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
 import { ConfigError, isDevelopment } from '@soma/kernel';
 import { TokenVerifier, type TokenVerifierOptions } from './token-verifier.ts';
-import { missingToken } from './unauthenticated.ts';
+import { missingCredential } from './unauthenticated.ts';
 import { VerificationKeys } from './verification-keys.ts';
 import { VerifiedTokens } from './verified-tokens.ts';
 
@@ -53,7 +53,7 @@ export class Authenticator implements OnModuleInit {
     }
     const token = BEARER.exec(headers.authorization ?? '')?.[1];
     if (token === undefined) {
-      throw missingToken();
+      throw missingCredential();
     }
     return this.verified.find(token) ?? this.verify(token);
   }

@@ -3,10 +3,10 @@ import { Problem } from '@soma/kernel';
 /** What every 401 must carry (RFC 9110 §15.5.2, RFC 6750 §3). */
 const headers = { 'www-authenticate': 'Bearer' };
 
-export function missingToken(): Problem {
+export function missingCredential(): Problem {
   return new Problem({
     status: 401,
-    code: 'missing_token',
+    code: 'missing_credential',
     detail: 'Send an access token in the header "Authorization: Bearer <token>".',
     headers,
   });

@@ -1,0 +1,27 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { HealthChecks } from '@soma/http';
+import { DatabaseProbe, databaseUrl, PersistenceModule } from '@soma/persistence';
+import type { IdentityConfig } from './identity.config.ts';
+import { OAuthModule } from './oauth/oauth.module.ts';
+
+/** The whole service. */
+@Module({})
+export class AppModule {
+  constructor(health: HealthChecks, database: DatabaseProbe) {
+    health.add({ name: 'postgres', required: true, check: () => database.check() });
+  }
+
+  static configure(config: IdentityConfig): DynamicModule {
+    return {
+      module: AppModule,
+      imports: [
+        PersistenceModule.connect({ url: databaseUrl(config) }),
+        OAuthModule.configure({
+          issuer: config.IDENTITY_ISSUER,
+          clientsFile: config.IDENTITY_CLIENTS_FILE,
+          masterKey: config.SOMA_MASTER_KEY,
+        }),
+      ],
+    };
+  }
+}

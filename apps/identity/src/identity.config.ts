@@ -1,0 +1,20 @@
+import { authSettings } from '@soma/auth';
+import { httpSettings } from '@soma/http';
+import { textSetting } from '@soma/kernel';
+import { observabilitySettings } from '@soma/observability';
+import { databaseSettings } from '@soma/persistence';
+import { masterKeySetting } from '@soma/secrets';
+import { z } from 'zod';
+
+/** The settings of this service, each under the name of its environment variable. */
+export const identityConfig = z.object({
+  ...httpSettings(8080),
+  ...databaseSettings,
+  ...observabilitySettings,
+  IDENTITY_ISSUER: authSettings.IDENTITY_ISSUER,
+  IDENTITY_CLIENTS_FILE: textSetting.describe(
+    'JSON file of the clients that may ask for tokens. It holds hashes of their secrets alone.',
+  ),
+  SOMA_MASTER_KEY: masterKeySetting,
+});
+export type IdentityConfig = z.output<typeof identityConfig>;

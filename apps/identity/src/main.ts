@@ -1,0 +1,12 @@
+import { runService } from '@soma/http';
+import { loadConfigOrExit } from '@soma/kernel';
+import { AppModule } from './app.module.ts';
+import { identityConfig } from './identity.config.ts';
+
+const config = loadConfigOrExit(identityConfig);
+await runService({
+  name: 'identity',
+  module: AppModule.configure(config),
+  config,
+  api: { title: 'Soma identity', description: 'Issues the access tokens of Soma.' },
+});
