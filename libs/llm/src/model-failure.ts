@@ -132,16 +132,18 @@ function codeWithoutStatus(error: unknown, words: string): ModelFailureCode {
     case 'AI_TypeValidationError':
       return 'answer_malformed';
     case 'AI_InvalidResponseDataError':
-    case 'TypeError':
-      // What undici throws when the connection breaks while a body is read.
       return 'answer_cut_short';
+    case 'TypeError':
+      // What undici throws when it gets no connection, and when one breaks while a body is read.
+      return words === 'fetch failed' ? 'provider_unreachable' : 'answer_cut_short';
     default:
       return 'provider_failed';
   }
 }
 
-function nameOf(error: unknown): string {
-  return error instanceof Error ? error.name : '';
+/** Not `instanceof`: tests run in a realm of their own, and the network's errors come from outside. */
+function nameOf(error: unknown): unknown {
+  return (error as { name?: unknown }).name;
 }
 
 /** Errors inside a stream are plain objects; their shape differs from provider to provider. */
