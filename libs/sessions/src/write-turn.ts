@@ -107,9 +107,9 @@ export class WriteTurn {
   }
 
   /** Books the call of an attempt that was cut from outside, where nobody else has. */
-  async bookLostCall(turn: ClaimedTurn, model: string): Promise<void> {
+  async bookLostCall(turn: ClaimedTurn): Promise<void> {
     await this.transaction.run(turn.tenantId, (manager) =>
-      bookModelCall(manager, turn, { outcome: 'lost', model }),
+      bookModelCall(manager, turn, { outcome: 'lost' }),
     );
   }
 

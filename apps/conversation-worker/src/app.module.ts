@@ -1,0 +1,34 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AuthModule, authOptions } from '@soma/auth';
+import { MessagingModule, Relay, RelayModule } from '@soma/messaging';
+import { createLogger } from '@soma/observability';
+import { databaseUrl, PersistenceModule } from '@soma/persistence';
+import { SessionOutbox, SessionsModule } from '@soma/sessions';
+import { HealthModule } from './health/health.module.ts';
+import { TurnsModule } from './turns/turns.module.ts';
+import type { WorkerConfig } from './worker.config.ts';
+
+const NAME = 'conversation-worker';
+
+/** The whole service. */
+@Module({})
+export class AppModule {
+  static configure(config: WorkerConfig): DynamicModule {
+    const logger = createLogger({ service: NAME, level: config.LOG_LEVEL });
+    return {
+      module: AppModule,
+      imports: [
+        AuthModule.verify(authOptions(config, NAME)),
+        PersistenceModule.connect({
+          url: databaseUrl(config),
+          sweepRole: 'conversation_worker_sweep',
+        }),
+        MessagingModule.connect(config, { clientId: NAME, logger }),
+        RelayModule.of({ outbox: SessionOutbox, logger, backlogLimit: config.OUTBOX_LIMIT }),
+        SessionsModule.announceTo(Relay),
+        TurnsModule.configure(config),
+        HealthModule,
+      ],
+    };
+  }
+}

@@ -1,0 +1,16 @@
+import { runService } from '@soma/http';
+import { loadConfigOrExit } from '@soma/kernel';
+import { KafkaConsumers } from '@soma/messaging';
+import { AppModule } from './app.module.ts';
+import { workerConfigSchema } from './worker.config.ts';
+
+const config = loadConfigOrExit(workerConfigSchema);
+await runService({
+  name: 'conversation-worker',
+  module: AppModule.configure(config),
+  config,
+  beforeListen: async (service) => {
+    service.connectMicroservice({ strategy: service.get(KafkaConsumers) });
+    await service.startAllMicroservices();
+  },
+});

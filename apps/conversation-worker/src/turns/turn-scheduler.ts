@@ -1,0 +1,147 @@
+/*
+ * Decides which turns this worker runs, and when.
+ *
+ * A record of `conversation.inbound` only wakes: while there is room, its session is claimed at
+ * once. Whatever is not claimed that way (no room, a lost record, a dead or stopped worker) is found
+ * by a sweep, which is fair across tenants. A full worker reads on and claims nothing, so that
+ * nothing slow holds a partition (P5).
+ */
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { isAbortError, sleep } from '@soma/kernel';
+import { gauge } from '@soma/observability';
+import { type ClaimedTurn, ClaimTurn, FindTurns, type SessionName } from '@soma/sessions';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { RunTurn } from './run-turn.ts';
+import { RunningTurns, TurnAborted } from './running-turns.ts';
+import { TURN_LIMITS, type TurnLimits } from './turn-limits.ts';
+
+const SWEEP_MS = 250;
+
+/** Runs turns until it is told to stop. */
+@Injectable()
+export class TurnScheduler {
+  private readonly logger = new Logger(TurnScheduler.name);
+  private readonly stopping = new AbortController();
+  private sweeping: Promise<void> = Promise.resolve();
+  /** Ends the sweep's pause early. */
+  private nudge = new AbortController();
+  /** Claims on their way; each may become a running turn. */
+  private claiming = 0;
+
+  constructor(
+    @Inject(TURN_LIMITS) private readonly limits: TurnLimits,
+    private readonly claims: ClaimTurn,
+    private readonly find: FindTurns,
+    private readonly lease: LeaseKeeper,
+    private readonly runTurn: RunTurn,
+    private readonly running: RunningTurns,
+  ) {
+    gauge({
+      name: 'soma_turns_running',
+      help: 'Turns that this worker runs',
+      collect() {
+        this.set(running.size);
+      },
+    });
+  }
+
+  start(): void {
+    this.lease.start();
+    this.sweeping = this.sweepUntilStopped();
+  }
+
+  /** Sessions have got a message. It returns at once. */
+  wake(sessions: readonly SessionName[]): void {
+    for (const session of sessions) {
+      if (this.room > 0 && this.lease.holdsLease && !this.running.has(session)) {
+        void this.claim(session);
+      }
+    }
+  }
+
+  /**
+   * Claims nothing more, lets turns finish for a while, and hands the rest back, so that other
+   * workers go on with them at once (rule 18).
+   */
+  async drain(): Promise<void> {
+    this.stopping.abort();
+    this.nudge.abort();
+    await this.sweeping;
+    const all = () => Promise.all(this.running.all().map(({ ended }) => ended));
+    await Promise.race([all(), sleep(this.limits.DRAIN_MS)]);
+    this.running.all().forEach(({ stop }) => {
+      stop.abort(new TurnAborted('stopping'));
+    });
+    await all();
+    await this.lease.end();
+  }
+
+  private get room(): number {
+    const isOpen = !this.stopping.signal.aborted;
+    return isOpen ? this.limits.MAX_TURNS - this.running.size - this.claiming : 0;
+  }
+
+  private async sweepUntilStopped(): Promise<void> {
+    while (!this.stopping.signal.aborted) {
+      this.nudge = new AbortController();
+      await this.sweep().catch((error: unknown) => {
+        this.logger.warn({ error, message: 'A sweep for turns failed.' });
+      });
+      await sleep(SWEEP_MS, this.nudge.signal).catch((error: unknown) => {
+        if (!isAbortError(error)) throw error;
+      });
+    }
+  }
+
+  private async sweep(): Promise<void> {
+    if (this.room <= 0 || !this.lease.holdsLease) {
+      return;
+    }
+    const share = {
+      maxPerTenant: this.limits.MAX_TURNS_PER_TENANT,
+      weights: this.limits.TENANT_WEIGHTS,
+    };
+    const ready = await this.find.ready(this.room, share);
+    const abandoned = this.lease.mayTakeOver ? await this.find.abandoned(this.room) : [];
+    const free = [...abandoned, ...ready].filter((session) => !this.running.has(session));
+    await Promise.all(free.slice(0, Math.max(0, this.room)).map((session) => this.claim(session)));
+  }
+
+  private async claim(session: SessionName): Promise<void> {
+    this.claiming++;
+    try {
+      const turn = await this.claims.claim(session, {
+        workerId: this.lease.workerId,
+        maxPerTenant: this.limits.MAX_TURNS_PER_TENANT,
+      });
+      if (turn !== null) this.begin(turn);
+    } catch (error) {
+      // The turn is still there, and the sweep finds it again.
+      this.logger.warn({ error, session_id: session.sessionId, message: 'A claim failed.' });
+    } finally {
+      this.claiming--;
+    }
+  }
+
+  private begin(turn: ClaimedTurn): void {
+    const stop = new AbortController();
+    const run = this.runTurn.execute(turn, stop.signal).finally(() => {
+      this.goOn(turn);
+    });
+    this.running.add(turn, stop, run);
+    if (this.stopping.signal.aborted) stop.abort(new TurnAborted('stopping'));
+  }
+
+  /** A slot is free. With room to spare nobody else waits, and the session's next turn comes. */
+  private goOn(session: SessionName): void {
+    const hasRoomToSpare = this.room > 1;
+    // After this, when the turn that ended has left the list.
+    setImmediate(() => {
+      if (hasRoomToSpare) {
+        this.wake([session]);
+      } else {
+        this.nudge.abort();
+      }
+    });
+  }
+}

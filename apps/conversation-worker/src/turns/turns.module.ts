@@ -1,0 +1,51 @@
+import {
+  type BeforeApplicationShutdown,
+  type DynamicModule,
+  Module,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { ModelRouter } from '@soma/llm';
+import type { WorkerConfig } from '../worker.config.ts';
+import { AnswerTurn } from './answer-turn.ts';
+import { BuildRequest } from './build-request.ts';
+import { CheckOutput } from './check-output.ts';
+import { InboundController } from './inbound.controller.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { RunTurn } from './run-turn.ts';
+import { RunningTurns } from './running-turns.ts';
+import { TURN_LIMITS } from './turn-limits.ts';
+import { TurnScheduler } from './turn-scheduler.ts';
+
+/** Runs turns from the first claim on, until the service is told to stop. */
+@Module({})
+export class TurnsModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  constructor(private readonly scheduler: TurnScheduler) {}
+
+  static configure(config: WorkerConfig): DynamicModule {
+    return {
+      module: TurnsModule,
+      global: true,
+      controllers: [InboundController],
+      providers: [
+        { provide: TURN_LIMITS, useValue: config },
+        { provide: ModelRouter, useFactory: () => new ModelRouter(config) },
+        AnswerTurn,
+        BuildRequest,
+        CheckOutput,
+        LeaseKeeper,
+        RunTurn,
+        RunningTurns,
+        TurnScheduler,
+      ],
+      exports: [ModelRouter],
+    };
+  }
+
+  onApplicationBootstrap(): void {
+    this.scheduler.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.scheduler.drain();
+  }
+}
