@@ -1,8 +1,14 @@
+export type { TopicBatch, TopicRecord } from './batch-handler.ts';
+export { BroadcastReader, type BroadcastReaderOptions } from './broadcast-reader.ts';
 export { CoalescingProducer } from './coalescing-producer.ts';
 export { createTopics, type TopicOutcome } from './create-topics.ts';
+export { type Casualty, DeadLetters, type OpenDeadLetter } from './dead-letters.ts';
 export { type ClientIdentity, KafkaConnection } from './kafka-connection.ts';
+export { KafkaConsumers } from './kafka-consumers.ts';
 export { type KafkaConfig, kafkaSettings } from './kafka-settings.ts';
 export { MessagingModule } from './messaging.module.ts';
+export { OnTopicBatch } from './on-topic-batch.ts';
 export type { Backlog, Outbox, PublishableRow } from './outbox.ts';
 export { type OutgoingRecord, RecordTooLargeError } from './outgoing-record.ts';
+export { RelayModule, type RelayModuleOptions } from './relay.module.ts';
 export { Relay, type RelayOptions } from './relay.ts';

@@ -4,6 +4,7 @@ import {
   type Consumer,
   type ConsumerConfig,
   Kafka,
+  type KafkaConfig as ClientConfig,
   logLevel,
   type Producer,
   type ProducerConfig,
@@ -15,6 +16,15 @@ import type { KafkaConfig } from './kafka-settings.ts';
 /** How long one request to a broker may take, in milliseconds, before it counts as failed. */
 const REQUEST_LIMIT_MS = 10_000;
 const CONNECT_LIMIT_MS = 3_000;
+
+/** About a second: whoever waits longer decides so itself. */
+const SHORT_RETRY = { retries: 4, initialRetryTime: 50, maxRetryTime: 1_000 };
+
+/**
+ * About half a minute, for consumers. A member that comes back after a restart of the broker goes on
+ * as the one it was; a new one would have to wait until the broker takes the old one for dead.
+ */
+const LONG_RETRY = { retries: 30, initialRetryTime: 50, maxRetryTime: 1_000 };
 
 /** What a process calls itself, and where kafkajs's own lines go. */
 export interface ClientIdentity {
@@ -29,6 +39,7 @@ silenceTimerWarning();
 export class KafkaConnection {
   readonly logger: Logger;
   readonly #kafka: Kafka;
+  readonly #patientKafka: Kafka;
   readonly #prefix: string;
 
   constructor(
@@ -38,18 +49,18 @@ export class KafkaConnection {
     const sasl = saslOptions(config);
     this.logger = logger;
     this.#prefix = config.KAFKA_TOPIC_PREFIX;
-    this.#kafka = new Kafka({
+    const kafka: ClientConfig = {
       clientId,
       brokers: config.KAFKA_BROKERS,
       ssl: config.KAFKA_TLS_ENABLED,
       ...(sasl && { sasl }),
       connectionTimeout: CONNECT_LIMIT_MS,
       requestTimeout: REQUEST_LIMIT_MS,
-      // About a second: whoever waits longer decides so itself.
-      retry: { retries: 4, initialRetryTime: 50, maxRetryTime: 1_000 },
       logLevel: logLevel.WARN,
       logCreator: kafkaLog(logger),
-    });
+    };
+    this.#kafka = new Kafka({ ...kafka, retry: SHORT_RETRY });
+    this.#patientKafka = new Kafka({ ...kafka, retry: LONG_RETRY });
   }
 
   /** The name on the broker of a topic or a group of the catalog. */
@@ -62,7 +73,7 @@ export class KafkaConnection {
   }
 
   consumer(config: ConsumerConfig): Consumer {
-    return this.#kafka.consumer(config);
+    return this.#patientKafka.consumer(config);
   }
 
   /** Does one thing as an administrator, on a connection of its own. */

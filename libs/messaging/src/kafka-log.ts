@@ -1,22 +1,17 @@
 import type { Logger } from '@soma/observability';
-import { type logCreator, logLevel } from 'kafkajs';
-
-/** What a cluster says while it starts or moves members about. It passes by itself. */
-const PASSING =
-  /coordinator is loading|group is rebalancing|group is about to rebalance|not aware of this member/i;
+import type { logCreator } from 'kafkajs';
 
 /**
- * Puts what kafkajs says into our log.
+ * Puts what kafkajs says into our log, for whoever looks for details.
  *
- * kafkajs reports every attempt that fails, and then throws when the last one has. The thrown error
- * is ours to report, so an attempt is worth a warning at most.
+ * kafkajs reports every attempt that fails, several in a second while a broker is away. What comes
+ * of it reaches us as an error or an event, and is reported once by whoever it concerns.
  */
 export function kafkaLog(logger: Logger): logCreator {
   return () =>
-    ({ level, namespace, log: { message, error } }) => {
+    ({ namespace, log: { message, error } }) => {
       const text = typeof error === 'string' ? `${message}: ${error}` : message;
-      const severity = level === logLevel.ERROR && !PASSING.test(text) ? 'warn' : 'debug';
-      logger[severity]({ integration: 'kafka', component: namespace }, text);
+      logger.debug({ integration: 'kafka', component: namespace }, text);
     };
 }
 

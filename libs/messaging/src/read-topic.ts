@@ -1,5 +1,5 @@
 import { newIdentifier, TransientError } from '@soma/kernel';
-import type { Batch, Consumer } from 'kafkajs';
+import type { Batch } from 'kafkajs';
 import { type IncomingRecord, toIncomingRecord } from './incoming-record.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
 
@@ -24,9 +24,7 @@ export async function readTopic(
     await consumer.run({
       autoCommit: false,
       eachBatch: ({ batch }) => {
-        for (const message of batch.messages) {
-          onRecord(toIncomingRecord(message, batch.partition));
-        }
+        for (const message of batch.messages) onRecord(toIncomingRecord(message, batch.partition));
         if (hasReachedEnd(batch, unread)) unread.delete(batch.partition);
         if (unread.size === 0) resolve(undefined);
         return Promise.resolve();
@@ -34,7 +32,8 @@ export async function readTopic(
     });
     await withinLimit(finished, topic);
   } finally {
-    await leave(connection, consumer, groupId);
+    await consumer.disconnect();
+    await removeGroup(connection, groupId);
   }
 }
 
@@ -60,13 +59,8 @@ async function withinLimit(finished: Promise<undefined>, topic: string): Promise
   });
 }
 
-/** Ends a consumer whose group nobody else uses, and removes the group from the broker. */
-export async function leave(
-  connection: KafkaConnection,
-  consumer: Consumer,
-  groupId: string,
-): Promise<void> {
-  await consumer.disconnect();
+/** Removes a group that nobody uses any more from the broker. */
+export async function removeGroup(connection: KafkaConnection, groupId: string): Promise<void> {
   await connection
     .administer((admin) => admin.deleteGroups([groupId]))
     .catch((error: unknown) => {

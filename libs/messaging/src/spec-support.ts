@@ -1,5 +1,5 @@
 import { defineTopic, type Topic } from '@soma/contracts';
-import { loadConfig } from '@soma/kernel';
+import { loadConfig, sleep } from '@soma/kernel';
 import { createLogger } from '@soma/observability';
 import { z } from 'zod';
 import { createTopics } from './create-topics.ts';
@@ -67,4 +67,21 @@ export async function recordsOf(
   const records: IncomingRecord[] = [];
   await readTopic(connection, topic, (record) => records.push(record));
   return records;
+}
+
+const EVENTUALLY_MS = 20_000;
+
+/** Repeats an expectation until it holds, and fails with it when that takes too long. */
+export async function eventually(expectation: () => void | Promise<void>): Promise<void> {
+  const deadline = Date.now() + EVENTUALLY_MS;
+  const attempt = () => Promise.resolve().then(expectation);
+  while (Date.now() < deadline) {
+    const holds = await attempt().then(
+      () => true,
+      () => false,
+    );
+    if (holds) return;
+    await sleep(25);
+  }
+  await attempt();
 }
