@@ -37,11 +37,7 @@ export function OnTopicBatch<Schema extends z.ZodType>(
   { group }: { group: string },
 ): (target: object, name: string, method: BatchMethod<z.output<Schema>>) => void {
   const subscription: TopicSubscription = { topic, group };
-  const subscribe: MethodDecorator = EventPattern(
-    `${group}.${topic.name}`,
-    KAFKA_BATCHES,
-    subscription,
-  );
+  const subscribe = EventPattern<unknown>(`${group}.${topic.name}`, KAFKA_BATCHES, subscription);
   const passOn = UseFilters(PassOn);
   return (target, name, method) => {
     subscribe(target, name, method);
