@@ -1,3 +1,4 @@
+export { type FittedHistory, fitHistory, historyTokens } from './history.ts';
 export {
   listModels,
   LOCAL_MODEL,
@@ -18,5 +19,11 @@ export type {
   ParameterName,
 } from './model-request.ts';
 export { ModelRouter, type ModelRouterOptions } from './model-router.ts';
+export {
+  compileOutputSchema,
+  type OutputResult,
+  type OutputValidator,
+  repairMessages,
+} from './output-schema.ts';
 export { checkParameters } from './parameters.ts';
 export { llmSettings, type LlmSettings } from './settings.ts';

@@ -1,8 +1,10 @@
 import { type Breaker, createBreaker } from '@soma/kernel';
 import { answerExtractively } from './extractive/extractive-model.ts';
+import { summarise as summariseExtractively } from './extractive/tasks.ts';
+import { summaryRequest } from './history.ts';
 import { configuredModel, type Model, namedModel, toModel } from './model-catalog.ts';
 import { ModelFailure, toModelFailure } from './model-failure.ts';
-import type { ModelEvent, ModelParameters, ModelRequest } from './model-request.ts';
+import type { ModelEvent, ModelMessage, ModelParameters, ModelRequest } from './model-request.ts';
 import { cardOf, currentModel, isRetired, type KeyedProviderName } from './models.ts';
 import { checkParameters, parametersFor } from './parameters.ts';
 import { callProvider, type ProviderCall } from './provider-call.ts';
@@ -91,6 +93,28 @@ export class ModelRouter {
     });
   }
 
+  /**
+   * Summarises messages that no longer fit: by the SLM's small model where it has a key, else, and
+   * where that fails, by picking the sentences that matter most.
+   *
+   * @throws The signal's reason; nothing else keeps a turn from going on.
+   */
+  async summarise(messages: readonly ModelMessage[], signal: AbortSignal): Promise<string> {
+    if (!this.#providers.has('slm')) {
+      return summariseExtractively(messages);
+    }
+    const model = toModel(cardOf('slm', this.#settings.SLM_UTILITY_MODEL));
+    try {
+      return await textOf(this.startCall(model, summaryRequest(model, messages, signal)));
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof ModelFailure)) {
+        throw error;
+      }
+      return summariseExtractively(messages);
+    }
+  }
+
   #defaultModel(provider: KeyedProviderName): Model {
     const configured = configuredModel(this.#settings, provider);
     const current = toModel(currentModel(configured, this.#now()));
@@ -137,4 +161,12 @@ async function* guarded(breaker: Breaker, call: ProviderCall): AsyncGenerator<Mo
   } finally {
     ended.resolve(undefined);
   }
+}
+
+async function textOf(events: AsyncIterable<ModelEvent>): Promise<string> {
+  let text = '';
+  for await (const event of events) {
+    text += event.type === 'text' ? event.text : '';
+  }
+  return text;
 }

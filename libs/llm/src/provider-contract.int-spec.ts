@@ -237,9 +237,7 @@ function describeProviderContract(provider: KeyedProviderName): void {
 
   async function complete(script: ModelScript, more: Partial<ModelRequest> = {}) {
     const { events, error } = await drain(start(script, more));
-    if (error !== undefined) {
-      throw error;
-    }
+    expect(error).toBeUndefined();
     return {
       pieces: events.filter((event) => event.type !== 'finish'),
       finish: events.find((event): event is ModelFinish => event.type === 'finish'),
