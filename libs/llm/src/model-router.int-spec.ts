@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { loadConfig } from '@soma/kernel';
+import { startModelServer, type TestModelServer } from '@soma/testing';
+import { z } from 'zod';
+import type { ModelFinish, ModelRequest } from './model-request.ts';
+import { ModelRouter } from './model-router.ts';
+import { llmSettings } from './settings.ts';
+
+const NOW = new Date('2027-02-01T00:00:00Z');
+
+let server: TestModelServer;
+
+beforeAll(async () => {
+  server = await startModelServer();
+});
+
+afterAll(async () => {
+  await server[Symbol.asyncDispose]();
+});
+
+describe('The router, calling', () => {
+  it('leaves out what a model that nobody named does not take, and says so', async () => {
+    const finish = await callFirst(openai(), { temperature: 0.5, topK: 5 });
+
+    expect(finish.omitted_parameters).toEqual(['temperature', 'top_k']);
+    expect(server.calls.at(-1)?.body).not.toHaveProperty('temperature');
+    expect(server.calls.at(-1)?.model).toBe('gpt-6-luna');
+  });
+
+  it('asks Anthropic for 6000 tokens and others for 4096 where nobody says', async () => {
+    await callFirst(openai());
+    expect(JSON.stringify(server.calls.at(-1)?.body)).toContain(':4096');
+
+    await callFirst(routerOf({ ANTHROPIC_API_KEY: 'k', ANTHROPIC_BASE_URL: server.url }));
+    expect(server.calls.at(-1)?.body).toMatchObject({ max_tokens: 6000 });
+  });
+
+  it('has the small model of the SLM summarise', async () => {
+    server.script(() => [{ text: 'A short summary.' }]);
+    const messages = [{ role: 'user' as const, content: 'A long story.' }];
+
+    await expect(slm().summarise(messages, signal())).resolves.toBe('A short summary.');
+    expect(server.calls.at(-1)?.model).toBe('soma-slm-utility');
+  });
+
+  it('summarises by itself when the small model fails', async () => {
+    server.script(() => [{ status: 500 }]);
+    const messages = [{ role: 'user' as const, content: 'The launch is on Friday.' }];
+
+    await expect(slm().summarise(messages, signal())).resolves.toContain('on Friday');
+  });
+});
+
+function openai(): ModelRouter {
+  return routerOf({ OPENAI_API_KEY: 'k', OPENAI_BASE_URL: server.url });
+}
+
+function slm(): ModelRouter {
+  return routerOf({ SLM_API_KEY: 'k', SLM_BASE_URL: server.url });
+}
+
+function routerOf(environment: Record<string, string>): ModelRouter {
+  return new ModelRouter(loadConfig(z.object(llmSettings), environment), { now: () => NOW });
+}
+
+function signal(): AbortSignal {
+  return new AbortController().signal;
+}
+
+async function callFirst(
+  router: ModelRouter,
+  parameters: Partial<ModelRequest> = {},
+): Promise<ModelFinish> {
+  server.script(() => [{ text: 'ok' }]);
+  const [model] = router.candidates(parameters);
+  if (!model) {
+    throw new Error('no model can be called');
+  }
+  const messages = [{ role: 'user' as const, content: 'Hello' }];
+  const request = { system: '', messages, signal: signal(), ...parameters };
+  let finish: ModelFinish | undefined;
+  for await (const event of router.startCall(model, request)) {
+    finish = event.type === 'finish' ? event : finish;
+  }
+  if (!finish) {
+    throw new Error('the call did not finish');
+  }
+  return finish;
+}
