@@ -3,10 +3,17 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { INestApplication } from '@nestjs/common';
-import { Authenticator } from '@soma/auth';
+import { Controller, Get, type INestApplication, Module } from '@nestjs/common';
+import {
+  type AuthenticationOptions,
+  Authenticator,
+  AuthModule,
+  CurrentPrincipal,
+  Internal,
+  ServiceTokens,
+} from '@soma/auth';
 import type { Principal } from '@soma/contracts';
-import { createService } from '@soma/http';
+import { createService, internalFetch } from '@soma/http';
 import { loadConfig, Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
 import { createTestDatabase, type TestDatabase } from '@soma/testing';
@@ -15,7 +22,17 @@ import { identityConfig } from './identity.config.ts';
 
 const ISSUER = 'http://localhost:8080';
 const AGENT_SECRET = randomBytes(32).toString('base64url');
+const GATEWAY_SECRET = randomBytes(32).toString('base64url');
 const masterKey = randomBytes(32).toString('base64');
+
+@Internal()
+@Controller('internal')
+class WhoController {
+  @Get()
+  who(@CurrentPrincipal() principal: Principal): Principal {
+    return principal;
+  }
+}
 
 interface TokenResponse {
   access_token: string;
@@ -45,6 +62,13 @@ describe('identity', () => {
           tenant_id: 'acme',
           scopes: ['sessions:read', 'sessions:write'],
           audiences: ['gateway', 'identity'],
+        },
+        {
+          client_id: 'gateway',
+          client_secret_hash: hash('sha256', GATEWAY_SECRET),
+          tenant_id: 'soma',
+          scopes: [],
+          audiences: ['conversation-worker'],
         },
       ]),
     );
@@ -86,18 +110,25 @@ describe('identity', () => {
     return (await answer.json()) as TokenResponse;
   }
 
-  async function verify(
-    token: string,
-    { audience = 'gateway', by = identity } = {},
-  ): Promise<Principal> {
-    const authenticator = new Authenticator({
+  async function authenticationFor(
+    audience: string,
+    by = identity,
+  ): Promise<AuthenticationOptions> {
+    return {
       issuer: ISSUER,
       jwksUrl: new URL('/.well-known/jwks.json', await by.getUrl()).href,
       audience,
       tenantClaims: ['tenant'],
       requireAuth: true,
       defaultTenant: 'acme',
-    });
+    };
+  }
+
+  async function verify(
+    token: string,
+    { audience = 'gateway', by = identity } = {},
+  ): Promise<Principal> {
+    const authenticator = new Authenticator(await authenticationFor(audience, by));
     return authenticator.authenticate({ authorization: `Bearer ${token}` });
   }
 
@@ -177,6 +208,29 @@ describe('identity', () => {
     await expect(verify(access_token, { by: pods[1] })).resolves.toBeDefined();
     await expect(verify(access_token, { by: await startIdentity() })).resolves.toBeDefined();
     expect(await database.execute('SELECT kid FROM identity.signing_keys')).toHaveLength(1);
+  });
+
+  it('lets one service call another on behalf of a principal', async () => {
+    const authentication = AuthModule.verify(await authenticationFor('conversation-worker'));
+    @Module({ imports: [authentication], controllers: [WhoController] })
+    class CalleeModule {}
+    const callee = await createService(CalleeModule);
+    running.defer(() => callee.close());
+    await callee.listen(0, '127.0.0.1');
+    const tokens = new ServiceTokens({
+      tokenUrl: new URL('/oauth/token', await identity.getUrl()).href,
+      clientId: 'gateway',
+      clientSecret: new Secret(GATEWAY_SECRET),
+    });
+    const principal = { subject: 'ann', tenant_id: 'globex', scopes: ['sessions:read'] };
+
+    const answer = await internalFetch(new URL('/internal', await callee.getUrl()), {
+      token: () => tokens.tokenFor('conversation-worker'),
+      headers: await tokens.principalHeader('conversation-worker', principal),
+    });
+
+    expect([answer.status, await answer.json()]).toEqual([200, principal]);
+    await expect(tokens.tokenFor('identity')).rejects.toThrow('answered 400');
   });
 
   it('publishes no private part of a key, and stores none in the clear (P8)', async () => {

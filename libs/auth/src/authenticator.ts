@@ -3,16 +3,11 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
 import { ConfigError, isDevelopment } from '@soma/kernel';
 import { TokenVerifier, type TokenVerifierOptions } from './token-verifier.ts';
-import { missingCredential } from './unauthenticated.ts';
-import { VerificationKeys } from './verification-keys.ts';
-import { VerifiedTokens } from './verified-tokens.ts';
-
-const BEARER = /^Bearer +(\S+)$/i;
+import { bearerToken } from './bearer-token.ts';
+import { invalidToken } from './unauthenticated.ts';
 
 /** Who may come in. */
 export interface AuthenticationOptions extends TokenVerifierOptions {
-  /** Where the issuer publishes its keys. */
-  jwksUrl: string;
   /** False lets everyone in as {@link defaultTenant}. It works in development alone. */
   requireAuth: boolean;
   /** Whose data is touched while `requireAuth` is false. */
@@ -22,27 +17,25 @@ export interface AuthenticationOptions extends TokenVerifierOptions {
 /** Says who sends a request. For plain HTTP, event streams and WebSocket upgrades alike. */
 @Injectable()
 export class Authenticator implements OnModuleInit {
-  private readonly keys: VerificationKeys;
-  private readonly verifier: TokenVerifier;
-  private readonly verified = new VerifiedTokens();
   private readonly anonymous: Principal;
 
-  constructor(private readonly options: AuthenticationOptions) {
+  constructor(
+    private readonly options: AuthenticationOptions,
+    private readonly verifier = new TokenVerifier(options),
+  ) {
     if (!options.requireAuth && !isDevelopment()) {
       throw new ConfigError(
         'GATEWAY_REQUIRE_AUTH=false opens every tenant to everyone. It is accepted only with ' +
           'NODE_ENV=development.',
       );
     }
-    this.keys = new VerificationKeys(options.jwksUrl);
-    this.verifier = new TokenVerifier(options, this.keys.find);
     this.anonymous = { subject: 'anonymous', tenant_id: options.defaultTenant, scopes: [] };
   }
 
   /** Has the keys at hand before the first request, where the issuer is up already. */
   async onModuleInit(): Promise<void> {
     if (this.options.requireAuth) {
-      await this.keys.prefetch();
+      await this.verifier.prefetchKeys();
     }
   }
 
@@ -51,16 +44,11 @@ export class Authenticator implements OnModuleInit {
     if (!this.options.requireAuth) {
       return this.anonymous;
     }
-    const token = BEARER.exec(headers.authorization ?? '')?.[1];
-    if (token === undefined) {
-      throw missingCredential();
+    const { principal, confirmation } = await this.verifier.verify(bearerToken(headers));
+    if (confirmation !== undefined) {
+      // The token of a service speaks for that service, and only beside a proof: see InternalGuard.
+      throw invalidToken();
     }
-    return this.verified.find(token) ?? this.verify(token);
-  }
-
-  private async verify(token: string): Promise<Principal> {
-    const verified = await this.verifier.verify(token);
-    this.verified.add(token, verified);
-    return verified.principal;
+    return principal;
   }
 }

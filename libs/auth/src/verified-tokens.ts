@@ -9,6 +9,8 @@ export interface VerifiedToken {
   principal: Principal;
   /** The token's `exp`, in milliseconds since the epoch. */
   expiresAtMs: number;
+  /** Thumbprint of the key that alone may present the token (RFC 7800 §3.1), if it names one. */
+  confirmation: string | undefined;
 }
 
 /**
@@ -19,9 +21,9 @@ export interface VerifiedToken {
 export class VerifiedTokens {
   private readonly entries = new Map<string, VerifiedToken>();
 
-  find(token: string): Principal | undefined {
+  find(token: string): VerifiedToken | undefined {
     const entry = this.entries.get(keyOf(token));
-    return entry !== undefined && Date.now() < entry.expiresAtMs ? entry.principal : undefined;
+    return entry !== undefined && Date.now() < entry.expiresAtMs ? entry : undefined;
   }
 
   add(token: string, verified: VerifiedToken): void {

@@ -69,6 +69,9 @@ const WHAT_IS_OFFERED: Configuration = {
 function featuresFor(clients: RegisteredClients): NonNullable<Configuration['features']> {
   return {
     clientCredentials: { enabled: true },
+    // Binds the tokens of services to a key (see ServiceTokens in libs/auth). A proof that is sent
+    // twice gives its sender nothing that the client's secret beside it does not.
+    dPoP: { enabled: true, allowReplay: true },
     devInteractions: { enabled: false },
     pushedAuthorizationRequests: { enabled: false },
     rpInitiatedLogout: { enabled: false },

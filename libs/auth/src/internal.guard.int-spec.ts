@@ -1,0 +1,138 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Controller, Get, type INestApplication, Module } from '@nestjs/common';
+import type { Principal } from '@soma/contracts';
+import { createService } from '@soma/http';
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { AuthModule } from './auth.module.ts';
+import { CurrentPrincipal } from './current-principal.decorator.ts';
+import { Internal } from './internal.guard.ts';
+import { createProofKey, type ProofKey, signPrincipal } from './principal-assertion.ts';
+
+@Controller()
+class ProbeController {
+  @Internal()
+  @Get('internal')
+  internal(@CurrentPrincipal() principal: Principal): Principal {
+    return principal;
+  }
+
+  @Get('open-to-users')
+  forUsers(@CurrentPrincipal() principal: Principal): Principal {
+    return principal;
+  }
+}
+
+describe('InternalGuard', () => {
+  const running = new AsyncDisposableStack();
+  const ann: Principal = { subject: 'ann', tenant_id: 'globex', scopes: ['sessions:read'] };
+  let service: INestApplication;
+  let proofKey: ProofKey;
+  let issueToken: (claims?: Record<string, unknown>) => Promise<string>;
+
+  beforeAll(async () => {
+    proofKey = await createProofKey();
+    const { privateKey, publicKey } = await generateKeyPair('ES256');
+    const keys = JSON.stringify({ keys: [await exportJWK(publicKey)] });
+    const issuer = createServer((_request, response) => response.end(keys)).listen(0, '127.0.0.1');
+    running.defer(() => {
+      issuer.closeAllConnections();
+      issuer.close();
+    });
+    await once(issuer, 'listening');
+    const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`;
+    const jkt = await calculateJwkThumbprint(proofKey.publicJwk);
+    issueToken = (claims) =>
+      new SignJWT({ sub: 'gateway', tenant: 'soma', aud: 'worker', cnf: { jkt }, ...claims })
+        .setProtectedHeader({ alg: 'ES256' })
+        .setIssuer(url)
+        .setExpirationTime('1 minute')
+        .sign(privateKey);
+
+    const authentication = AuthModule.verify({
+      issuer: url,
+      jwksUrl: url,
+      audience: 'worker',
+      tenantClaims: ['tenant'],
+      requireAuth: true,
+      defaultTenant: 'acme',
+    });
+    @Module({ imports: [authentication], controllers: [ProbeController] })
+    class ProbeModule {}
+    service = await createService(ProbeModule);
+    running.defer(() => service.close());
+    await service.listen(0, '127.0.0.1');
+  });
+
+  afterAll(() => running.disposeAsync());
+
+  async function call(headers: Record<string, string>, path = '/internal'): Promise<Response> {
+    return fetch(new URL(path, await service.getUrl()), { headers });
+  }
+
+  async function bearer(claims?: Record<string, unknown>): Promise<Record<string, string>> {
+    return { authorization: `Bearer ${await issueToken(claims)}` };
+  }
+
+  it('takes the principal that the service names', async () => {
+    const answer = await call({
+      ...(await bearer()),
+      'x-soma-principal': await signPrincipal(proofKey, 'worker', ann),
+    });
+
+    expect([answer.status, await answer.json()]).toEqual([200, ann]);
+  });
+
+  it('refuses a service token without a principal, and a principal without a token', async () => {
+    const principalAlone = await call({
+      'x-soma-principal': await signPrincipal(proofKey, 'worker', ann),
+    });
+    const tokenAlone = await call(await bearer());
+
+    expect([principalAlone.status, tokenAlone.status]).toEqual([401, 401]);
+    expect(tokenAlone.headers.get('www-authenticate')).toBe('Bearer');
+  });
+
+  it.each<[string, () => Promise<Record<string, string>>]>([
+    ['for another service', () => bearer({ aud: 'gateway' })],
+    ['that names no key, such as a user’s', () => bearer({ cnf: undefined })],
+    ['that names no key we know how to check', () => bearer({ cnf: { kid: 'x' } })],
+    ['that names another key', () => bearer({ cnf: { jkt: 'another' } })],
+  ])('refuses a token %s', async (_fault, authorization) => {
+    const answer = await call({
+      ...(await authorization()),
+      'x-soma-principal': await signPrincipal(proofKey, 'worker', ann),
+    });
+
+    expect(answer.status).toBe(401);
+  });
+
+  it('refuses an assertion by another key, for another service, or too old', async () => {
+    const old = new SignJWT({ tenant: 'globex', scope: '', sub: 'ann', aud: 'worker' })
+      .setProtectedHeader({ alg: 'ES256', typ: 'soma-principal+jwt', jwk: proofKey.publicJwk })
+      .setIssuedAt(Math.floor(Date.now() / 1000) - 120)
+      .setExpirationTime('1 hour')
+      .sign(proofKey.privateKey);
+    const assertions = [
+      signPrincipal(await createProofKey(), 'worker', ann),
+      signPrincipal(proofKey, 'gateway', ann),
+      signPrincipal(proofKey, 'worker', { ...ann, tenant_id: 'a/b' }),
+      old,
+      issueToken(),
+      Promise.resolve('garbage'),
+    ];
+
+    for (const assertion of assertions) {
+      const answer = await call({ ...(await bearer()), 'x-soma-principal': await assertion });
+      expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'invalid_token' }]);
+    }
+  });
+
+  it('keeps service tokens out of the routes of users', async () => {
+    const answer = await call(await bearer(), '/open-to-users');
+
+    expect(answer.status).toBe(401);
+  });
+});

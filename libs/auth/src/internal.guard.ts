@@ -1,0 +1,50 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import {
+  applyDecorators,
+  type CanActivate,
+  type ExecutionContext,
+  Injectable,
+  UseGuards,
+} from '@nestjs/common';
+import type { Principal } from '@soma/contracts';
+import { noteTenant } from '@soma/http';
+import type { AuthenticatedRequest } from './authentication.guard.ts';
+import { bearerToken } from './bearer-token.ts';
+import { PRINCIPAL_HEADER, verifyPrincipal } from './principal-assertion.ts';
+import { Public } from './public.decorator.ts';
+import { TokenVerifier } from './token-verifier.ts';
+import { invalidToken, missingCredential } from './unauthenticated.ts';
+
+/** Lets a request through that another service makes, as the principal that the service names. */
+@Injectable()
+export class InternalGuard implements CanActivate {
+  constructor(private readonly verifier: TokenVerifier) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
+    request.principal = await this.authenticate(request.headers);
+    noteTenant(request.principal.tenant_id);
+    return true;
+  }
+
+  private async authenticate(headers: IncomingHttpHeaders): Promise<Principal> {
+    const { confirmation } = await this.verifier.verify(bearerToken(headers));
+    const assertion = headers[PRINCIPAL_HEADER];
+    if (typeof assertion !== 'string') {
+      throw missingCredential();
+    }
+    if (confirmation === undefined) {
+      throw invalidToken();
+    }
+    const { audience } = this.verifier;
+    return verifyPrincipal(assertion, { audience, thumbprint: confirmation }).catch(
+      (error: unknown) => {
+        throw invalidToken(error);
+      },
+    );
+  }
+}
+
+/** Opens a route, or every route of a controller, to other services alone. */
+export const Internal = (): ClassDecorator & MethodDecorator =>
+  applyDecorators(Public(), UseGuards(InternalGuard));
