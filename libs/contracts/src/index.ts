@@ -19,6 +19,7 @@ export {
   type SessionEvent,
   sessionEvent,
 } from './conversation/event.ts';
+export { modelList, type ModelList } from './http/model.contract.ts';
 export {
   createPersonaRequest,
   type CreatePersonaRequest,
@@ -26,6 +27,8 @@ export {
   type Persona,
   personaList,
   type PersonaList,
+  personaListQuery,
+  type PersonaListQuery,
   updatePersonaRequest,
   type UpdatePersonaRequest,
 } from './http/persona.contract.ts';

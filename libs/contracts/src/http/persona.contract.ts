@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { clientIdentifier, timestamp } from '../identifiers.ts';
+import { pageLimit } from './page.ts';
 
 const settings = {
   name: z.string().min(1).max(200),
@@ -48,7 +49,14 @@ export const persona = z.strictObject({
 });
 export type Persona = z.output<typeof persona>;
 
-/** All personas of the tenant, by id. */
+/** Query of `GET /v1/personas`. */
+export const personaListQuery = z.strictObject({
+  cursor: clientIdentifier.optional(),
+  limit: pageLimit,
+});
+export type PersonaListQuery = z.output<typeof personaListQuery>;
+
+/** A page of the tenant's personas, by id. */
 export const personaList = z.strictObject({
   personas: z.array(persona),
   next_cursor: z.string().nullable(),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { cursorText } from '../conversation/cursor.ts';
 import { metadata, quickAction, rowEvent } from '../conversation/event.ts';
 import { clientIdentifier, timestamp } from '../identifiers.ts';
+import { pageLimit } from './page.ts';
 
 /** The longest message, in UTF-16 units. What is longer belongs into an attachment. */
 const MESSAGE_MAX_LENGTH = 100_000;
@@ -71,8 +72,6 @@ export const session = z.strictObject({
   cursor: cursorText,
 });
 export type Session = z.output<typeof session>;
-
-const pageLimit = z.coerce.number().int().min(1).max(200).default(50);
 
 /** Query of `GET /v1/session`. */
 export const sessionListQuery = z.strictObject({

@@ -1,0 +1,39 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AuthModule, authOptions } from '@soma/auth';
+import { MessagingModule, Relay } from '@soma/messaging';
+import { createLogger } from '@soma/observability';
+import { databaseUrl, PersistenceModule } from '@soma/persistence';
+import { SessionsModule } from '@soma/sessions';
+import { CapsulesModule } from './capsules/capsules.module.ts';
+import type { GatewayConfig } from './gateway.config.ts';
+import { MessagesModule } from './messages/messages.module.ts';
+import { ModelsModule } from './models/models.module.ts';
+import { PersonasModule } from './personas/personas.module.ts';
+import { RelayModule } from './runtime/relay.module.ts';
+import { RuntimeModule } from './runtime/runtime.module.ts';
+import { SessionsApiModule } from './sessions/sessions-api.module.ts';
+
+/** The whole service. */
+@Module({})
+export class AppModule {
+  static configure(config: GatewayConfig): DynamicModule {
+    const logger = createLogger({ service: 'gateway', level: config.LOG_LEVEL });
+    return {
+      module: AppModule,
+      imports: [
+        AuthModule.verify(authOptions(config, 'gateway')),
+        // Global modules stop in the reverse order: the relay before what it needs for its last pass.
+        PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'gateway_sweep' }),
+        MessagingModule.connect(config, { clientId: 'gateway', logger }),
+        SessionsModule.announceTo(Relay),
+        RelayModule.configure({ backlogLimit: config.OUTBOX_LIMIT, logger }),
+        RuntimeModule.configure(config),
+        MessagesModule,
+        SessionsApiModule,
+        PersonasModule,
+        CapsulesModule,
+        ModelsModule,
+      ],
+    };
+  }
+}

@@ -1,0 +1,42 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { Accepted, MessageRequest, Principal } from '@soma/contracts';
+import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
+import { idempotencyOf } from '../runtime/caller.ts';
+import { checkAttachments, checkMetadata, checkOutputSchemaSize } from './message-rules.ts';
+import { TurnIntake } from './turn-intake.ts';
+
+/** Takes a message in. */
+@Injectable()
+export class AcceptMessage {
+  constructor(
+    private readonly intake: TurnIntake,
+    @Inject(GATEWAY_CONFIG) private readonly config: Pick<GatewayConfig, 'STORAGE_BUCKET'>,
+  ) {}
+
+  /**
+   * Resolves when the message is durable.
+   *
+   * @param idempotencyKey - A repeat with the same key and body resolves to the first answer.
+   * @throws {@link Problem} 403 `tenant_mismatch`, 409 `session_deleted` or `idempotency_conflict`,
+   *   422 for what cannot be used, and what `TurnIntake` throws
+   */
+  async execute(
+    principal: Principal,
+    request: MessageRequest,
+    idempotencyKey?: string,
+  ): Promise<Accepted> {
+    checkMetadata(principal, request.metadata);
+    checkAttachments(principal, request.attachments, this.config.STORAGE_BUCKET);
+    checkOutputSchemaSize(request.output_schema);
+    return this.intake.accept({
+      principal,
+      sessionId: request.session_id,
+      personaId: request.persona_id,
+      message: request.message,
+      attachments: request.attachments,
+      metadata: request.metadata,
+      outputSchema: request.output_schema,
+      idempotency: idempotencyOf('POST /v1/session/message', request, idempotencyKey),
+    });
+  }
+}

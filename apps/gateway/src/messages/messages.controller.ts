@@ -1,0 +1,86 @@
+import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import {
+  accepted,
+  type Accepted,
+  actionRequest,
+  type ActionRequest,
+  messageRequest,
+  type MessageRequest,
+} from '@soma/contracts';
+import { Operation } from '@soma/http';
+import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
+import { AcceptAction } from './accept-action.ts';
+import { AcceptMessage } from './accept-message.ts';
+
+const acceptedExample = {
+  session_id: '019a0b1c-2d3e-7f40-8a5b-6c7d8e9f0a1b',
+  event_id: '019a0b1c-2d40-7a51-9b6c-7d8e9f0a1b2c',
+  cursor: '1.0',
+};
+
+const acceptProblems = {
+  400: ['invalid_idempotency_key'],
+  403: ['tenant_mismatch'],
+  409: ['session_deleted', 'idempotency_conflict'],
+  502: ['outbox_full'],
+  503: ['database_unavailable', 'overloaded'],
+};
+
+@Controller('v1/session')
+export class MessagesController {
+  constructor(
+    private readonly acceptMessage: AcceptMessage,
+    private readonly acceptAction: AcceptAction,
+  ) {}
+
+  @Post('message')
+  @HttpCode(202)
+  @Operation({
+    summary: 'Send a message',
+    description:
+      'Stores the message and has it answered. Read the answer on `GET /v1/session/{id}/events`, ' +
+      'from the cursor of this answer on or without one.',
+    headers: idempotencyHeader,
+    bodyExample: { message: 'What did we agree on yesterday?', metadata: { source: 'mail' } },
+    answer: accepted,
+    answerExample: acceptedExample,
+    problems: {
+      ...acceptProblems,
+      422: [
+        'reserved_metadata',
+        'storage_not_configured',
+        'invalid_attachments',
+        'output_schema_too_large',
+        'invalid_output_schema',
+      ],
+    },
+  })
+  message(
+    @CurrentCaller() { principal, idempotencyKey }: Caller,
+    @Body({ schema: messageRequest }) request: MessageRequest,
+  ): Promise<Accepted> {
+    return this.acceptMessage.execute(principal, request, idempotencyKey);
+  }
+
+  @Post('action')
+  @HttpCode(202)
+  @Operation({
+    summary: 'Ask for a summary, next steps or a status report',
+    description: "Works on all of the session's timeline. Its answer is streamed like any other.",
+    headers: idempotencyHeader,
+    bodyExample: { session_id: 'kick-off', action: 'summarize' },
+    answer: accepted,
+    answerExample: { ...acceptedExample, session_id: 'kick-off', cursor: '7.0' },
+    problems: {
+      ...acceptProblems,
+      404: ['session_not_found'],
+      422: ['unknown_action', 'reserved_metadata'],
+    },
+  })
+  action(
+    @CurrentCaller() { principal, idempotencyKey }: Caller,
+    @Body({ schema: actionRequest }) request: ActionRequest,
+  ): Promise<Accepted> {
+    return this.acceptAction.execute(principal, request, idempotencyKey);
+  }
+}

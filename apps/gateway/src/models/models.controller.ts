@@ -1,0 +1,20 @@
+import { Controller, Get, Inject } from '@nestjs/common';
+import { modelList, type ModelList } from '@soma/contracts';
+import { Operation } from '@soma/http';
+import { listModels } from '@soma/llm';
+import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
+
+@Controller('v1/models')
+export class ModelsController {
+  constructor(@Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig) {}
+
+  @Get()
+  @Operation({
+    summary: 'List models',
+    description: 'Those that are known here, also where no key enables them.',
+    answer: modelList,
+  })
+  list(): ModelList {
+    return { models: listModels(this.config) };
+  }
+}

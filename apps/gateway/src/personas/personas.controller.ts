@@ -1,0 +1,114 @@
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Param,
+  Patch,
+  Post,
+  Query,
+  UseInterceptors,
+} from '@nestjs/common';
+import { CurrentPrincipal } from '@soma/auth';
+import {
+  clientIdentifier,
+  createPersonaRequest,
+  type CreatePersonaRequest,
+  persona,
+  type Persona,
+  personaList,
+  type PersonaList,
+  personaListQuery,
+  type PersonaListQuery,
+  type Principal,
+  updatePersonaRequest,
+  type UpdatePersonaRequest,
+} from '@soma/contracts';
+import { Operation } from '@soma/http';
+import { Personas } from '@soma/sessions';
+import { FaultInterceptor } from '../runtime/faults.ts';
+import { CreatePersona } from './create-persona.ts';
+import { UpdatePersona } from './update-persona.ts';
+
+const modelProblems = ['model_not_available', 'model_retired', 'model_parameter_not_supported'];
+const unavailable = { 503: ['database_unavailable'] };
+
+@Controller('v1/personas')
+@UseInterceptors(FaultInterceptor)
+export class PersonasController {
+  constructor(
+    private readonly personas: Personas,
+    private readonly createPersona: CreatePersona,
+    private readonly updatePersona: UpdatePersona,
+  ) {}
+
+  @Get()
+  @Operation({ summary: 'List personas', answer: personaList, problems: unavailable })
+  list(
+    @CurrentPrincipal() principal: Principal,
+    @Query({ schema: personaListQuery }) query: PersonaListQuery,
+  ): Promise<PersonaList> {
+    return this.personas.list(principal.tenant_id, query);
+  }
+
+  @Post()
+  @Operation({
+    summary: 'Create a persona',
+    bodyExample: {
+      persona_id: 'helpdesk',
+      name: 'Help desk',
+      instructions: 'Answer briefly, and name the article that you rely on.',
+    },
+    answer: persona,
+    problems: { 409: ['persona_exists'], 422: modelProblems, ...unavailable },
+  })
+  create(
+    @CurrentPrincipal() principal: Principal,
+    @Body({ schema: createPersonaRequest }) request: CreatePersonaRequest,
+  ): Promise<Persona> {
+    return this.createPersona.execute(principal, request);
+  }
+
+  @Get(':id')
+  @Operation({
+    summary: 'Look a persona up',
+    answer: persona,
+    problems: { 404: ['persona_not_found'], ...unavailable },
+  })
+  find(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', { schema: clientIdentifier }) id: string,
+  ): Promise<Persona> {
+    return this.personas.find(principal.tenant_id, id);
+  }
+
+  @Patch(':id')
+  @Operation({
+    summary: 'Change a persona',
+    description: 'What is absent stays; null goes back to the default.',
+    bodyExample: { temperature: 0.2, model: null },
+    answer: persona,
+    problems: { 404: ['persona_not_found'], 422: modelProblems, ...unavailable },
+  })
+  update(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', { schema: clientIdentifier }) id: string,
+    @Body({ schema: updatePersonaRequest }) request: UpdatePersonaRequest,
+  ): Promise<Persona> {
+    return this.updatePersona.execute(principal, id, request);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @Operation({
+    summary: 'Delete a persona',
+    problems: { 404: ['persona_not_found'], ...unavailable },
+  })
+  remove(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', { schema: clientIdentifier }) id: string,
+  ): Promise<void> {
+    return this.personas.remove(principal.tenant_id, id);
+  }
+}

@@ -1,0 +1,65 @@
+import {
+  Inject,
+  Injectable,
+  Logger,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import { HealthChecks } from '@soma/http';
+import { type ChainableCommander, Redis } from 'ioredis';
+import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
+
+/** A Redis that does not answer is given up on so soon: nothing depends on it. */
+const LIMIT_MS = 1_000;
+const MAX_RECONNECT_MS = 2_000;
+
+/** The way to Redis. It connects in the background, again and again, and refuses work meanwhile. */
+@Injectable()
+export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
+  private readonly logger = new Logger(RedisConnection.name);
+  private readonly redis: Redis;
+  private isDown = false;
+
+  constructor(
+    @Inject(GATEWAY_CONFIG) config: GatewayConfig,
+    private readonly health: HealthChecks,
+  ) {
+    const { REDIS_PASSWORD: password, REDIS_TLS_ENABLED: isEncrypted } = config;
+    this.redis = new Redis(config.REDIS_URL.reveal(), {
+      ...(password && { password: password.reveal() }),
+      ...(isEncrypted && { tls: {} }),
+      enableOfflineQueue: false,
+      maxRetriesPerRequest: 0,
+      commandTimeout: LIMIT_MS,
+      connectTimeout: LIMIT_MS,
+      retryStrategy: (tries) => Math.min(MAX_RECONNECT_MS, 100 * tries),
+    });
+    this.redis.on('ready', () => {
+      this.isDown = false;
+    });
+    this.redis.on('error', (error) => {
+      this.noteFault(error);
+    });
+  }
+
+  onModuleInit(): void {
+    this.health.add({ name: 'redis', required: false, check: () => this.redis.ping() });
+  }
+
+  /** Commands that go out together. */
+  pipeline(): ChainableCommander {
+    return this.redis.pipeline();
+  }
+
+  onApplicationShutdown(): void {
+    this.redis.disconnect();
+  }
+
+  /** An error comes with every try to connect. One line is enough. */
+  private noteFault(error: Error): void {
+    if (!this.isDown) {
+      this.logger.warn(error, 'Redis does not answer; going on without it.');
+    }
+    this.isDown = true;
+  }
+}

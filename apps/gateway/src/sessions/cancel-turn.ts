@@ -1,0 +1,37 @@
+import { Injectable } from '@nestjs/common';
+import type { Cancelled, CancelRequest, Principal } from '@soma/contracts';
+import { CancelTurns } from '@soma/sessions';
+import { idempotencyOf } from '../runtime/caller.ts';
+import { rethrowFault } from '../runtime/faults.ts';
+
+/** Which turn is to end. */
+export interface CancelTurnRequest extends CancelRequest {
+  session_id: string;
+}
+
+/** Ends a turn of a session. */
+@Injectable()
+export class CancelTurn {
+  constructor(private readonly turns: CancelTurns) {}
+
+  /**
+   * @param idempotencyKey - A repeat with the same key and body resolves to the first answer.
+   * @throws {@link Problem} 404 `session_not_found` or `turn_not_found`, 409 `turn_ended` or
+   *   `idempotency_conflict`
+   */
+  execute(
+    principal: Principal,
+    request: CancelTurnRequest,
+    idempotencyKey?: string,
+  ): Promise<Cancelled> {
+    const { session_id: sessionId, turn_id: turnId } = request;
+    return this.turns
+      .cancel({
+        principal,
+        sessionId,
+        turnId,
+        idempotency: idempotencyOf(`POST /v1/session/${sessionId}/cancel`, request, idempotencyKey),
+      })
+      .catch(rethrowFault);
+  }
+}

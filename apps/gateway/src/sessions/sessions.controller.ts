@@ -1,0 +1,131 @@
+import {
+  Body,
+  Controller,
+  Delete,
+  Get,
+  Header,
+  HttpCode,
+  Param,
+  Post,
+  Query,
+  UseInterceptors,
+} from '@nestjs/common';
+import { CurrentPrincipal } from '@soma/auth';
+import {
+  cancelled,
+  type Cancelled,
+  cancelRequest,
+  type CancelRequest,
+  clientIdentifier,
+  type Principal,
+  session,
+  type Session,
+  sessionList,
+  type SessionList,
+  sessionListQuery,
+  type SessionListQuery,
+  timeline,
+  timelineQuery,
+  type TimelineQuery,
+} from '@soma/contracts';
+import { Operation } from '@soma/http';
+import { sessionNotFound, Sessions } from '@soma/sessions';
+import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
+import { FaultInterceptor } from '../runtime/faults.ts';
+import { CancelTurn } from './cancel-turn.ts';
+import { ReadTimeline } from './read-timeline.ts';
+
+const unavailable = { 503: ['database_unavailable'] };
+
+@Controller('v1/session')
+@UseInterceptors(FaultInterceptor)
+export class SessionsController {
+  constructor(
+    private readonly sessions: Sessions,
+    private readonly readTimeline: ReadTimeline,
+    private readonly cancelTurn: CancelTurn,
+  ) {}
+
+  @Get()
+  @Operation({
+    summary: 'List sessions',
+    description: 'The newest first.',
+    answer: sessionList,
+    problems: { 400: ['invalid_cursor'], ...unavailable },
+  })
+  list(
+    @CurrentPrincipal() principal: Principal,
+    @Query({ schema: sessionListQuery }) query: SessionListQuery,
+  ): Promise<SessionList> {
+    return this.sessions.list(principal.tenant_id, query);
+  }
+
+  @Get(':id')
+  @Operation({
+    summary: 'Look a session up',
+    answer: session,
+    problems: { 404: ['session_not_found'], ...unavailable },
+  })
+  async find(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', { schema: clientIdentifier }) id: string,
+  ): Promise<Session> {
+    const found = await this.sessions.find(principal.tenant_id, id);
+    if (found === null) {
+      throw sessionNotFound(id);
+    }
+    return found;
+  }
+
+  @Get(':id/timeline')
+  @Operation({
+    summary: "Read a session's timeline",
+    description: 'The rows after `cursor`, in their order. A session has no other history.',
+    answer: timeline,
+    problems: { 404: ['session_not_found'], ...unavailable },
+  })
+  @Header('content-type', 'application/json; charset=utf-8')
+  timeline(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', { schema: clientIdentifier }) id: string,
+    @Query({ schema: timelineQuery }) query: TimelineQuery,
+  ): Promise<string> {
+    return this.readTimeline.execute(principal, id, query);
+  }
+
+  @Post(':id/cancel')
+  @HttpCode(200)
+  @Operation({
+    summary: 'Cancel a turn',
+    description: 'Ends the turn that is named, else the one that runs or waits. Queued ones stay.',
+    headers: idempotencyHeader,
+    answer: cancelled,
+    problems: {
+      400: ['invalid_idempotency_key'],
+      404: ['session_not_found', 'turn_not_found'],
+      409: ['turn_ended', 'idempotency_conflict'],
+      ...unavailable,
+    },
+  })
+  cancel(
+    @CurrentCaller() { principal, idempotencyKey }: Caller,
+    @Param('id', { schema: clientIdentifier }) id: string,
+    @Body({ schema: cancelRequest.optional() }) request: CancelRequest = {},
+  ): Promise<Cancelled> {
+    return this.cancelTurn.execute(principal, { ...request, session_id: id }, idempotencyKey);
+  }
+
+  @Delete(':id')
+  @HttpCode(204)
+  @Operation({
+    summary: 'Delete a session',
+    description: 'Ends its turns and erases its content for good. Its id is never used again.',
+    problems: { 404: ['session_not_found'], ...unavailable },
+  })
+  async remove(
+    @CurrentPrincipal() principal: Principal,
+    @Param('id', { schema: clientIdentifier }) id: string,
+  ): Promise<void> {
+    await this.sessions.delete(principal, id);
+  }
+}

@@ -1,0 +1,113 @@
+import type { AddressInfo } from 'node:net';
+import { topicCatalog } from '@soma/contracts';
+import { createService } from '@soma/http';
+import { loadConfig } from '@soma/kernel';
+import { createTopics, KafkaConnection } from '@soma/messaging';
+import { createLogger } from '@soma/observability';
+import { apiDescription } from './api-description.ts';
+import { AppModule } from './app.module.ts';
+import { gatewayConfig } from './gateway.config.ts';
+
+/** The real servers that a gateway of a test works with. */
+export interface GatewayServers {
+  databaseUrl: string;
+  kafka: { brokers: string; topicPrefix: string };
+  redisUrl: string;
+  issuer: {
+    url: string;
+    jwksUrl: string;
+    tokenFor: (tenantId: string, audience: string) => Promise<string>;
+  };
+}
+
+/** What a test sends. */
+export interface TestRequest {
+  method?: string;
+  /** Sent as JSON; text is sent as it is. */
+  body?: unknown;
+  headers?: Record<string, string>;
+  /** Whose credential is sent. Default: `acme`. */
+  tenant?: string;
+}
+
+/** A gateway that listens. Disposing of it stops it as SIGTERM does. */
+export interface TestGateway extends AsyncDisposable {
+  url: string;
+  send: (path: string, request?: TestRequest) => Promise<Response>;
+  /** Sends a body and answers status and parsed answer. */
+  post: (path: string, body: unknown, request?: TestRequest) => Promise<TestAnswer>;
+}
+
+export interface TestAnswer {
+  status: number;
+  headers: Headers;
+  body: Record<string, unknown>;
+}
+
+/** Makes the topics of the catalog. */
+export async function makeTopics(kafka: GatewayServers['kafka']): Promise<void> {
+  const settings = { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_PREFIX: kafka.topicPrefix };
+  const connection = new KafkaConnection(loadConfig(gatewayConfig, settings), {
+    clientId: 'gateway-tests',
+    logger: createLogger({ service: 'gateway-tests', level: 'silent' }),
+  });
+  await createTopics(connection, topicCatalog, 1);
+}
+
+/** Starts the whole app on a free port. */
+export async function startGateway(
+  servers: GatewayServers,
+  settings: Record<string, string> = {},
+): Promise<TestGateway> {
+  const config = loadConfig(gatewayConfig, {
+    LOG_LEVEL: 'silent',
+    DATABASE_URL: servers.databaseUrl,
+    KAFKA_BROKERS: servers.kafka.brokers,
+    KAFKA_TOPIC_PREFIX: servers.kafka.topicPrefix,
+    REDIS_URL: servers.redisUrl,
+    IDENTITY_ISSUER: servers.issuer.url,
+    GATEWAY_JWT_JWKS_URL: servers.issuer.jwksUrl,
+    OTEL_EXPORTER_OTLP_ENDPOINT: '',
+    ...settings,
+  });
+  const service = await createService(AppModule.configure(config), {
+    name: 'gateway',
+    config,
+    api: apiDescription,
+    apiVersion: config.GATEWAY_API_VERSION,
+    legacyHealth: true,
+  });
+  await service.listen(0, '127.0.0.1');
+  const { port } = service.getHttpServer().address() as AddressInfo;
+  const url = `http://127.0.0.1:${port}`;
+  const send = sender(url, servers.issuer);
+  return {
+    url,
+    send,
+    post: async (path, body, request) => toAnswer(await send(path, { body, ...request })),
+    [Symbol.asyncDispose]: () => service.close(),
+  };
+}
+
+function sender(url: string, issuer: GatewayServers['issuer']): TestGateway['send'] {
+  return async (path, { method, body, headers, tenant = 'acme' } = {}) =>
+    fetch(`${url}${path}`, {
+      method: method ?? (body === undefined ? 'GET' : 'POST'),
+      headers: {
+        authorization: `Bearer ${await issuer.tokenFor(tenant, 'gateway')}`,
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...headers,
+      },
+      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    });
+}
+
+/** Reads an answer; one without a body reads as `{}`. */
+export async function toAnswer(response: Response): Promise<TestAnswer> {
+  const text = await response.text();
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>,
+  };
+}
