@@ -78,9 +78,9 @@ describe('identity', () => {
   // Also when the set-up fails half-way: a server left behind would keep the test run from ending.
   afterAll(() => running.disposeAsync());
 
-  async function startIdentity(): Promise<INestApplication> {
+  async function startIdentity(on = database): Promise<INestApplication> {
     const config = loadConfig(identityConfig, {
-      DATABASE_URL: await database.loginUrl('identity'),
+      DATABASE_URL: await on.loginUrl('identity'),
       IDENTITY_CLIENTS_FILE: clientsFile,
       SOMA_MASTER_KEY: masterKey,
     });
@@ -201,13 +201,19 @@ describe('identity', () => {
   });
 
   it('shares its keys with the other pods, and keeps them over a restart', async () => {
-    const pods = await Promise.all([startIdentity(), startIdentity()]);
-    const { access_token } = await obtain({}, pods[0]);
-    await pods[0].close();
+    await using fresh = await createTestDatabase();
+    await migrate(new Secret(fresh.ownerUrl));
+    const pods = await Promise.all([1, 2, 3].map(() => startIdentity(fresh)));
+    const tokens = await Promise.all(pods.map((pod) => obtain({}, pod)));
+    await Promise.all(pods.map((pod) => pod.close()));
 
-    await expect(verify(access_token, { by: pods[1] })).resolves.toBeDefined();
-    await expect(verify(access_token, { by: await startIdentity() })).resolves.toBeDefined();
-    expect(await database.execute('SELECT kid FROM identity.signing_keys')).toHaveLength(1);
+    const restarted = await startIdentity(fresh);
+
+    for (const { access_token } of tokens) {
+      await expect(verify(access_token, { by: restarted })).resolves.toBeDefined();
+    }
+    expect(await fresh.execute('SELECT kid FROM identity.signing_keys')).toHaveLength(1);
+    await restarted.close();
   });
 
   it('lets one service call another on behalf of a principal', async () => {

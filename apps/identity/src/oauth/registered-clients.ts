@@ -65,9 +65,13 @@ export function isSecretOf(client: RegisteredClient, secret: string): boolean {
 }
 
 async function readJson(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new ConfigError('IDENTITY_CLIENTS_FILE names a file that cannot be read.', { cause });
+  });
   try {
-    return JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    throw new ConfigError('IDENTITY_CLIENTS_FILE cannot be read as JSON.', { cause });
+    return JSON.parse(text);
+  } catch {
+    // The parser's own message quotes the file.
+    throw new ConfigError('IDENTITY_CLIENTS_FILE names a file that is not JSON.');
   }
 }
