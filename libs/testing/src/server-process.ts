@@ -20,7 +20,7 @@ export interface Launch {
   stopSignal: NodeJS.Signals;
   /** Resolves once the server serves; rejects while it does not. */
   probe: () => Promise<unknown>;
-  /** Linux capabilities and account for a server that refuses to run as root. */
+  /** For a server that refuses to run as root. */
   asNobody?: boolean;
 }
 
@@ -39,6 +39,8 @@ export interface ServerHandle extends AsyncDisposable {
   pause: () => void;
   /** Wakes it again (SIGCONT). */
   resume: () => void;
+  /** Resolves when it has ended, with how: `exit code 1`, `SIGKILL`. */
+  exited: () => Promise<string>;
 }
 
 /** One operating-system process of a real server. */
@@ -80,6 +82,12 @@ export class ServerProcess {
     await this.#end(() => {
       this.signalTree('SIGKILL');
     });
+  }
+
+  async exited(): Promise<string> {
+    const child = this.#child;
+    if (child && !hasEnded(child)) await once(child, 'exit');
+    return child?.signalCode ?? `exit code ${child?.exitCode ?? 'unknown'}`;
   }
 
   /** The parent first, so that it starts no more children meanwhile. */
@@ -129,6 +137,7 @@ export function controls(
     resume: () => {
       server.signalTree('SIGCONT');
     },
+    exited: () => server.exited(),
   };
 }
 

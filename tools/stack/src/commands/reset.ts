@@ -1,0 +1,15 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stateDirectory } from '../paths.ts';
+import { readStack } from '../stack-file.ts';
+import { down } from './down.ts';
+
+/** Ends the stack and deletes its data, logs and secrets: the next start is a first one. */
+export async function reset(): Promise<void> {
+  if (await readStack()) await down();
+  const kept = ['postgres', 'redis', 'kafka', 'logs', 'secrets.json', 'identity-clients.json'];
+  await Promise.all(
+    kept.map((name) => rm(join(stateDirectory, name), { recursive: true, force: true })),
+  );
+  process.stdout.write('Data, logs and secrets of the stack are deleted.\n');
+}

@@ -1,0 +1,155 @@
+import { execFile } from 'node:child_process';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs, promisify } from 'node:util';
+import { Listr } from 'listr2';
+import { writeClients } from '../identity-clients.ts';
+import { workspace } from '../paths.ts';
+import { PortChooser } from '../ports.ts';
+import { RunningStack } from '../running-stack.ts';
+import { type DevelopmentSecrets, loadSecrets } from '../secrets.ts';
+import { Servers } from '../servers.ts';
+import { planServices, type Service } from '../services.ts';
+import { readStack } from '../stack-file.ts';
+import { welcome } from '../welcome.ts';
+
+const run = promisify(execFile);
+const report = (line: string): void => void process.stdout.write(`${line}\n`);
+
+/** `npm start`: everything up, until Ctrl-C or `npm run stack -- down`. */
+export async function start(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      gateways: { type: 'string', default: '1' },
+      workers: { type: 'string', default: '1' },
+    },
+  });
+  const other = await readStack();
+  if (other)
+    throw new Error(`A stack is up already (pid ${other.pid}). See "npm run stack -- status".`);
+
+  const startedAt = performance.now();
+  const stop = stopSignal();
+  const ports = new PortChooser((port, holder) => {
+    report(`Port ${port} is taken by ${holder}; the next free one is used.`);
+  });
+  const pods = { gateway: Number(values.gateways), 'conversation-worker': Number(values.workers) };
+  const services = await planServices(pods, ports);
+  const secrets = await loadSecrets();
+  await using stack = new RunningStack(new Servers(process.env, ports), secrets, report);
+
+  const plan: Plan = { stack, services, secrets, identityUrl: identityUrlOf(services) };
+  await Promise.race([bringUp(plan), stop.requested]);
+  if (!stop.isRequested()) {
+    const { token } = await stack.open(plan.identityUrl, stop.request);
+    report(welcome(services, token, (performance.now() - startedAt) / 1_000));
+    await stop.requested;
+  }
+  report('Stopping…');
+}
+
+interface Plan {
+  stack: RunningStack;
+  services: Service[];
+  secrets: DevelopmentSecrets;
+  identityUrl: string;
+}
+
+async function bringUp({ stack, services, secrets, identityUrl }: Plan): Promise<void> {
+  const { servers } = stack;
+  const tasks = new Listr(
+    [
+      { title: 'Look for Java or a container engine', task: () => servers.prepare() },
+      {
+        title: 'Start the servers and build the services',
+        task: (_context, task) =>
+          task.newListr(
+            [
+              { title: 'PostgreSQL', task: () => servers.startPostgres(secrets.postgresPassword) },
+              { title: 'Redis', task: () => servers.startRedis() },
+              {
+                title: 'Kafka (the first time it is downloaded)',
+                task: () => servers.startKafka(),
+              },
+              { title: 'Build', task: build },
+            ],
+            { concurrent: true },
+          ),
+      },
+      {
+        title: 'Migrate the database and make the topics',
+        task: async () => {
+          stack.watchServers();
+          await provision(servers);
+        },
+      },
+      {
+        title: 'Start the services',
+        task: async (_context, task) => {
+          await writeClients(secrets);
+          return task.newListr(
+            services.map((service) => ({
+              title: `${service.name} on ${service.url}`,
+              task: () => stack.startService(service, identityUrl),
+            })),
+            { concurrent: true },
+          );
+        },
+      },
+    ],
+    { fallbackRenderer: 'simple' },
+  );
+  await tasks.run();
+}
+
+async function build(): Promise<void> {
+  const apps = await readdir(join(workspace, 'apps'));
+  const projects = apps.map((app) => `apps/${app}/tsconfig.app.json`);
+  await runNode([
+    'node_modules/typescript/bin/tsc',
+    '-b',
+    'infra/db/tsconfig.lib.json',
+    ...projects,
+  ]);
+}
+
+async function provision({ urls }: Servers): Promise<void> {
+  const env = { DATABASE_URL: urls.databaseUrl, KAFKA_BROKERS: urls.kafkaBrokers };
+  await runNode(['tools/provision/src/main.ts'], { NODE_ENV: 'development', ...env });
+}
+
+/** Runs a script of ours; when it fails, what it printed is the error. */
+async function runNode(args: string[], env: Record<string, string> = {}): Promise<void> {
+  try {
+    await run(process.execPath, args, { cwd: workspace, env: { ...process.env, ...env } });
+  } catch (error) {
+    const { stdout, stderr } = error as { stdout: string; stderr: string };
+    throw new Error(`${args.join(' ')} failed:\n${stdout}${stderr}`, { cause: error });
+  }
+}
+
+function identityUrlOf(services: Service[]): string {
+  const identity = services.find(({ app }) => app === 'identity');
+  if (!identity) throw new Error('The stack has no identity service.');
+  return identity.url;
+}
+
+interface StopSignal {
+  requested: Promise<void>;
+  isRequested: () => boolean;
+  request: () => void;
+}
+
+/** Ctrl-C ends everything in order; a second one does not wait for it. */
+function stopSignal(): StopSignal {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  let isRequested = false;
+  const request = (): void => {
+    if (isRequested) process.exit(130);
+    isRequested = true;
+    resolve(undefined);
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, request);
+  return { requested: promise, isRequested: () => isRequested, request };
+}

@@ -1,0 +1,35 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stateDirectory, writePrivately } from './paths.ts';
+
+const secretsFile = join(stateDirectory, 'secrets.json');
+
+/** What a deployment would keep in its vault: made once for this checkout, for development alone. */
+export interface DevelopmentSecrets {
+  postgresPassword: string;
+  /** 32 bytes, base64. */
+  masterKey: string;
+  /** Secret of the OAuth client whose tokens developers use. */
+  developerSecret: string;
+}
+
+/** Reads the secrets of this checkout; the first time it makes them. */
+export async function loadSecrets(): Promise<DevelopmentSecrets> {
+  if (existsSync(secretsFile)) {
+    // We wrote the file ourselves.
+    return JSON.parse(await readFile(secretsFile, 'utf8')) as DevelopmentSecrets;
+  }
+  const secrets: DevelopmentSecrets = {
+    postgresPassword: random('base64url'),
+    masterKey: random('base64'),
+    developerSecret: random('base64url'),
+  };
+  await writePrivately(secretsFile, secrets);
+  return secrets;
+}
+
+function random(encoding: 'base64' | 'base64url'): string {
+  return randomBytes(32).toString(encoding);
+}

@@ -1,0 +1,65 @@
+/** `npm test`: every project's tests on one set of servers, and one line that counts them. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { globSync } from 'node:fs';
+import { readFile, rm } from 'node:fs/promises';
+import { SERVERS_VARIABLE, startSharedServers } from '@soma/testing';
+import { workspace } from './paths.ts';
+
+/** What Jest's `--json` says of one project; only what is used here. */
+interface JestReport {
+  numPassedTests: number;
+  numFailedTests: number;
+  numRuntimeErrorTestSuites: number;
+  testResults: { assertionResults: { fullName: string; status: string }[] }[];
+}
+
+const REPORT = 'test-report.json';
+
+process.chdir(workspace);
+process.exitCode = await runTests();
+
+async function runTests(): Promise<number> {
+  await Promise.all(reportFiles().map((file) => rm(file)));
+  await using servers = await startSharedServers();
+  const code = await runProjects({ [SERVERS_VARIABLE]: JSON.stringify(servers) });
+  const reports = await Promise.all(reportFiles().map(readReport));
+  for (const name of reports.flatMap(skipped)) process.stdout.write(`skipped: ${name}\n`);
+  const passed = sum(reports.map((report) => report.numPassedTests));
+  const failed = sum(
+    reports.map((report) => report.numFailedTests + report.numRuntimeErrorTestSuites),
+  );
+  // A project whose tests never ran has no report, yet it did not pass.
+  const total = failed === 0 && code !== 0 ? 1 : failed;
+  process.stdout.write(`${passed} passed, ${total} failed\n`);
+  return total === 0 ? 0 : 1;
+}
+
+/** Each project writes its report beside its sources; the results of an earlier run do not count. */
+async function runProjects(environment: Record<string, string>): Promise<number> {
+  const runner = ['node_modules/nx/dist/bin/nx.js', 'run-many', '-t', 'test', '--parallel', '2'];
+  const jest = ['--json', `--outputFile=dist/${REPORT}`];
+  const child = spawn(process.execPath, [...runner, '--skip-nx-cache', '--', ...jest], {
+    stdio: 'inherit',
+    env: { ...process.env, NX_TUI: 'false', NX_DAEMON: 'false', ...environment },
+  });
+  const [code] = (await once(child, 'exit')) as [number | null];
+  return code ?? 1;
+}
+
+function reportFiles(): string[] {
+  return globSync(`{apps,libs,tools}/*/dist/${REPORT}`);
+}
+
+async function readReport(file: string): Promise<JestReport> {
+  return JSON.parse(await readFile(file, 'utf8')) as JestReport;
+}
+
+function skipped({ testResults }: JestReport): string[] {
+  const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
+  return tests.filter(({ status }) => status === 'pending').map(({ fullName }) => fullName);
+}
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
