@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { loadConfig, Problem } from '@soma/kernel';
+import { loadConfig, type Problem } from '@soma/kernel';
 import { z } from 'zod';
 import { listModels, namedModel } from './model-catalog.ts';
 import { cardOf, currentModel, MODEL_CARDS } from './models.ts';

@@ -16,7 +16,7 @@ export interface ModelParameters {
 /** A JSON Schema (2020-12) for an answer. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
-/** Work on a conversation that is more than the answer to its last message. */
+/** What can be done with a conversation besides answering its last message. */
 export type ModelTask = 'summarize' | 'next_steps' | 'status_report';
 
 /** What a model is asked. */
@@ -25,7 +25,7 @@ export interface ModelRequest extends ModelParameters {
   messages: readonly ModelMessage[];
   /** A model asked for by name. It answers, or the request fails: it is never swapped. */
   model?: string | undefined;
-  /** What `system` asks for in words, for the model that does not read instructions. */
+  /** Work on the messages as a whole, in place of an answer to the last one. */
   task?: ModelTask | undefined;
   /** The answer is to be JSON that is valid by this schema; see {@link compileOutputSchema}. */
   outputSchema?: JsonSchema | undefined;

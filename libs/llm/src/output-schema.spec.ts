@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { Problem } from '@soma/kernel';
+import { type Problem } from '@soma/kernel';
 import type { JsonSchema } from './model-request.ts';
 import { compileOutputSchema, repairMessages } from './output-schema.ts';
 

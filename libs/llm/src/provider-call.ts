@@ -1,11 +1,11 @@
 import type { Secret } from '@soma/kernel';
+import { schemaInstruction, taskMessage } from './instructions.ts';
 import { ModelFailure, toModelFailure } from './model-failure.ts';
 import type { ModelEvent, ModelFinish, ModelRequest, ModelUsage } from './model-request.ts';
 import { ModelText } from './model-text.ts';
 import type { KeyedProviderName, ModelCard } from './models.ts';
 import type { SentParameters } from './parameters.ts';
 import type { ProviderModel } from './providers.ts';
-import { schemaInstruction } from './schema-instruction.ts';
 import { estimateUsage } from './usage.ts';
 
 /** One call to a provider. */
@@ -100,26 +100,31 @@ async function patient<Value>(
 }
 
 function callOptions({ provider, request, sent }: ProviderCall, signal: AbortSignal): CallOptions {
-  const { system, messages, outputSchema } = request;
   const { temperature, topP, topK, maxTokens } = sent.parameters;
-  const instructions = outputSchema ? `${system}\n\n${schemaInstruction(outputSchema)}` : system;
+  const schema = request.outputSchema;
   return {
-    prompt: [
-      ...(instructions === '' ? [] : [{ role: 'system' as const, content: instructions }]),
-      ...messages.map(({ role, content }) => ({
-        role,
-        content: [{ type: 'text' as const, text: content }],
-      })),
-    ],
+    prompt: promptOf(request),
     ...(temperature !== undefined && { temperature }),
     ...(topP !== undefined && { topP }),
     ...(topK !== undefined && { topK }),
     ...(maxTokens !== undefined && { maxOutputTokens: maxTokens }),
-    ...(outputSchema && { responseFormat: { type: 'json' as const, schema: outputSchema } }),
+    ...(schema && { responseFormat: { type: 'json' as const, schema } }),
     // Strict mode takes a small part of JSON Schema and refuses the rest; we validate ourselves.
     providerOptions: { [provider]: { strictJsonSchema: false } },
     abortSignal: signal,
   };
+}
+
+function promptOf({ system, messages, task, outputSchema }: ModelRequest): CallOptions['prompt'] {
+  const instructions = outputSchema ? `${system}\n\n${schemaInstruction(outputSchema)}` : system;
+  const said = task === undefined ? messages : [...messages, taskMessage(task)];
+  return [
+    ...(instructions === '' ? [] : [{ role: 'system' as const, content: instructions }]),
+    ...said.map(({ role, content }) => ({
+      role,
+      content: [{ type: 'text' as const, text: content }],
+    })),
+  ];
 }
 
 function finishOf(call: ProviderCall, part: ProviderFinish, answer: string): ModelFinish {

@@ -1,42 +1,44 @@
 import type { ModelMessage, ModelRequest } from '../model-request.ts';
 import { ASKS, ASKS_FOR_SUMMARY, GREETS } from './cues.ts';
-import { rankByQuery } from './rank.ts';
+import { HOW_TO_GET_MORE, isOwnAnswer, OPENINGS, WHO_I_AM } from './phrases.ts';
+import { type Ranked, rankByQuery } from './rank.ts';
 import { type Sentence, sentencesOf, splitSentences, termsOf, wordsOf } from './sentence.ts';
 import { summarise, summaryLines } from './tasks.ts';
-
-/** What this model is, said wherever it cannot do what was asked. */
-const WHO_I_AM =
-  'I am local/extractive, the answering model that is built into Soma. I find and quote what stands in this conversation and summarise it; I know nothing else and write nothing new.';
-const HOW_TO_GET_MORE =
-  'For answers beyond it, an operator can connect a language model by setting its key, such as ANTHROPIC_API_KEY.';
 
 /** A quote must score at least so much of the best one's score. */
 const NEARLY_AS_GOOD = 0.6;
 const MAX_QUOTES = 3;
-/** From this share of a question's words on, a quote counts as an answer. */
+/** From this share of a question's words on, quotes count as an answer. */
 const ANSWERS = 0.5;
 const LONG_GREETING = 6;
 
 /** Answers the last message from what was said before it, in the instructions, or in itself. */
 export function answerLastMessage({ system, messages }: ModelRequest): string {
   const last = messages.at(-1)?.content ?? '';
-  const earlier = messages.slice(0, -1);
-  const asked = splitSentences(last);
-  if (asked.length === 0) {
-    return `Your message has no text. ${WHO_I_AM}`;
+  const earlier = messages.slice(0, -1).filter((message) => !isOwnAnswer(message));
+  const sentences = splitSentences(last);
+  if (sentences.length === 0) {
+    return `${OPENINGS.noText} ${WHO_I_AM}`;
   }
   if (ASKS_FOR_SUMMARY.test(last)) {
-    return summariseWhatIsMeant(asked, earlier);
+    return summariseWhatIsMeant(sentences, earlier);
   }
-  if (isGreeting(asked)) {
-    return `Hello. ${WHO_I_AM} Tell me something and ask me about it later, or ask for a summary.`;
+  if (isGreeting(sentences)) {
+    return `${OPENINGS.greeting}${WHO_I_AM.slice(WHO_I_AM.indexOf(','))} Tell me something and ask me about it later, or ask for a summary.`;
   }
-  const questions = asked.filter(isAsked);
+  const questions = sentences.filter(isAsked);
+  const given = sentences.filter((sentence) => !isAsked(sentence));
   if (questions.length === 0) {
-    return acknowledge(asked);
+    return acknowledge(given);
   }
-  const given = asked.filter((sentence) => !isAsked(sentence)).join('\n');
-  return quote(questions.join(' '), knownSentences(system, [...earlier, user(given)]));
+  // Instructions come from the persona, and so do not count as said by the user.
+  const persona: ModelMessage = { role: 'assistant', content: system };
+  const known = sentencesOf([persona, ...earlier, user(given)]);
+  return answerQuestion(
+    questions.join(' '),
+    known.filter(({ isQuestion }) => !isQuestion),
+    given,
+  );
 }
 
 function isGreeting([first = '', ...more]: string[]): boolean {
@@ -47,50 +49,57 @@ function isAsked(sentence: string): boolean {
   return /[?？؟]/u.test(sentence) || ASKS.test(sentence);
 }
 
-function user(content: string): ModelMessage {
-  return { role: 'user', content };
+function user(sentences: readonly string[]): ModelMessage {
+  return { role: 'user', content: sentences.join('\n') };
 }
 
 /** A pasted text is what a summary is about; without one it is the conversation. */
 function summariseWhatIsMeant(asked: string[], earlier: readonly ModelMessage[]): string {
-  const pasted = asked.filter((sentence) => !ASKS_FOR_SUMMARY.test(sentence));
-  if (pasted.length > 1) {
-    return `The main points of your text:\n${summaryLines(sentencesOf([user(pasted.join('\n'))]))}`;
-  }
-  return summarise(earlier);
+  const pasted = asked
+    .map((sentence) => (ASKS_FOR_SUMMARY.test(sentence) ? afterColon(sentence) : sentence))
+    .filter((sentence) => sentence !== '');
+  return pasted.length > 1
+    ? `${OPENINGS.pointsOfText}\n${summaryLines(sentencesOf([user(pasted)]))}`
+    : summarise(earlier);
 }
 
-/** What may be quoted: statements, not questions. Instructions are the persona's, so said by "us". */
-function knownSentences(system: string, messages: readonly ModelMessage[]): Sentence[] {
-  const said = sentencesOf([{ role: 'assistant', content: system }, ...messages]);
-  return said.filter(({ isQuestion, text }) => !isQuestion && !text.includes('local/extractive'));
+/** What follows in "Summarise this: …". */
+function afterColon(sentence: string): string {
+  return /[:：]\s*(.*)$/su.exec(sentence)?.[1] ?? '';
 }
 
-function quote(question: string, known: readonly Sentence[]): string {
+function answerQuestion(question: string, known: Sentence[], given: string[]): string {
   const wanted = new Set(termsOf(question));
-  const ranked = rankByQuery([...wanted], known);
-  const best = ranked[0];
-  if (!best) {
-    return `I found nothing about that in this conversation. ${WHO_I_AM} ${HOW_TO_GET_MORE}`;
+  const quotes = bestOf(rankByQuery([...wanted], known));
+  if (quotes.length > 0) {
+    return quote(quotes, wanted);
   }
-  const quoted = ranked
-    .filter(({ score }) => score >= NEARLY_AS_GOOD * best.score)
+  return given.length > 0
+    ? `${acknowledge(given)}\nI found no answer to your question in this conversation.`
+    : `${OPENINGS.nothingFound} ${WHO_I_AM} ${HOW_TO_GET_MORE}`;
+}
+
+/** The best, and others nearly as good, in the order in which they were said. */
+function bestOf(ranked: readonly Ranked[]): Sentence[] {
+  const enough = NEARLY_AS_GOOD * (ranked[0]?.score ?? 0);
+  return ranked
+    .filter(({ score }) => score >= enough)
     .slice(0, MAX_QUOTES)
     .map(({ sentence }) => sentence)
     .sort((one, other) => one.position - other.position);
-  const covered = new Set(best.sentence.terms.filter((term) => wanted.has(term))).size;
-  return covered / wanted.size >= ANSWERS
-    ? `From this conversation:\n${quoted.map(line).join('\n')}`
-    : `I found no clear answer in this conversation. The nearest to it:\n${quoted.map(line).join('\n')}\n\n${HOW_TO_GET_MORE}`;
 }
 
-function line({ text, role, message }: Sentence): string {
-  return `- ${text}${role === 'user' || message === 0 ? '' : ' (from an earlier answer)'}`;
+function quote(quotes: readonly Sentence[], wanted: ReadonlySet<string>): string {
+  const found = new Set(quotes.flatMap(({ terms }) => terms.filter((term) => wanted.has(term))));
+  const lines = quotes.map(({ text }) => `- ${text}`).join('\n');
+  return found.size / wanted.size >= ANSWERS
+    ? `${OPENINGS.found}\n${lines}`
+    : `${OPENINGS.nearest}\n${lines}\n\n${WHO_I_AM} ${HOW_TO_GET_MORE}`;
 }
 
-function acknowledge(asked: string[]): string {
-  const last = asked.at(-1) ?? '';
-  return asked.length === 1
-    ? `Noted: “${last}” Ask me about it at any time. ${WHO_I_AM}`
-    : `Noted. The main points:\n${summaryLines(sentencesOf([user(asked.join('\n'))]))}\nAsk me about any of it. ${WHO_I_AM}`;
+function acknowledge(given: readonly string[]): string {
+  const [first = '', ...more] = given;
+  return more.length === 0
+    ? `${OPENINGS.noted}: “${first}” Ask me about it at any time. ${WHO_I_AM}`
+    : `${OPENINGS.noted}. The main points:\n${summaryLines(sentencesOf([user(given)]))}\nAsk me about any of it. ${WHO_I_AM}`;
 }

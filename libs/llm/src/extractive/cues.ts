@@ -44,6 +44,10 @@ export const IS_TO_DO =
 export const IS_DONE =
   /\b(?:done|finished|completed?|fixed|shipped|sent|merged|deployed|released|resolved|approved|signed|paid|delivered|decided|agreed|booked|launched)\b|\b(?:erledigt|fertig|abgeschlossen|behoben|verschickt|entschieden)\b|\b(?:terminé|fini|envoyé|réglé|décidé)\b|\b(?:hecho|terminado|enviado|resuelto|decidido)\b/iu;
 
+/** What is said is that something is not so. */
+export const IS_DENIED =
+  /\b(?:not|never|no one|nobody|nicht|kein\p{L}*|pas|jamais|nunca)\b|n't\b/iu;
+
 /** Something that stands in the way. */
 export const IS_BLOCKED =
   /\b(?:blocked|blocker|stuck|waiting (?:for|on)|delayed|late|fails?|failing|failed|broken|bug|problem|issue|risk|unclear)\b|\b(?:blockiert|wartet|verspätet|problem|risiko)\b|\b(?:bloqué|en attente|retard|problème)\b|\b(?:bloqueado|esperando|retrasado|problema)\b/iu;

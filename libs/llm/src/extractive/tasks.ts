@@ -1,11 +1,11 @@
 import type { ModelMessage, ModelTask } from '../model-request.ts';
-import { IS_BLOCKED, IS_DONE, IS_TO_DO } from './cues.ts';
+import { IS_BLOCKED, IS_DENIED, IS_DONE, IS_TO_DO } from './cues.ts';
+import { isOwnAnswer, OPENINGS } from './phrases.ts';
 import { rankByCentrality, topicsOf } from './rank.ts';
 import { type Sentence, sentencesOf } from './sentence.ts';
 
 const MAX_POINTS = 5;
 const MAX_TOPICS = 6;
-const NOTHING_SAID = 'Nothing has been said in this conversation yet.';
 
 /** Does a quick action's work on a conversation. */
 export function doTask(task: ModelTask, messages: readonly ModelMessage[]): string {
@@ -23,8 +23,8 @@ export function doTask(task: ModelTask, messages: readonly ModelMessage[]): stri
 export function summarise(messages: readonly ModelMessage[]): string {
   const sentences = said(messages);
   return sentences.length === 0
-    ? NOTHING_SAID
-    : `Summary of ${count(messages.length, 'message')}:\n${summaryLines(sentences)}`;
+    ? OPENINGS.nothingSaid
+    : `${OPENINGS.summary}${count(messages.length, 'message')}:\n${summaryLines(sentences)}`;
 }
 
 /** The most central sentences as a list, in the order in which they were said. */
@@ -38,55 +38,58 @@ export function summaryLines(sentences: readonly Sentence[]): string {
 function nextSteps(messages: readonly ModelMessage[]): string {
   const sentences = said(messages);
   const steps = sentences.filter(isToDo).slice(-MAX_POINTS);
-  const open = openQuestions(sentences);
+  const open = openQuestions(sentences, messages);
   if (steps.length === 0 && open.length === 0) {
-    return sentences.length === 0
-      ? NOTHING_SAID
-      : 'Nothing in this conversation says what is to be done next, and no question is open.';
+    return sentences.length === 0 ? OPENINGS.nothingSaid : OPENINGS.noSteps;
   }
   return sections([
-    ['Next steps that were named', steps],
-    ['Questions that are open', open],
+    [OPENINGS.steps, steps],
+    [OPENINGS.openQuestions, open],
   ]);
 }
 
 function statusReport(messages: readonly ModelMessage[]): string {
   const sentences = said(messages);
   if (sentences.length === 0) {
-    return NOTHING_SAID;
+    return OPENINGS.nothingSaid;
   }
   const asked = messages.filter(({ role }) => role === 'user').length;
   const topics = topicsOf(sentences, MAX_TOPICS);
   const about = topics.length === 0 ? '' : ` It is about: ${topics.join(', ')}.`;
-  const head = `So far ${count(asked, 'message')} and ${count(messages.length - asked, 'answer')}.${about}`;
+  const head = `${OPENINGS.status}${count(asked, 'message')} and ${count(messages.length - asked, 'answer')}.${about}`;
   const found = sections([
     ['Done', sentences.filter(isDone).slice(-MAX_POINTS)],
     ['To do', sentences.filter(isToDo).slice(-MAX_POINTS)],
     ['In the way', sentences.filter(({ text }) => IS_BLOCKED.test(text)).slice(-MAX_POINTS)],
-    ['Questions that are open', openQuestions(sentences)],
+    [OPENINGS.openQuestions, openQuestions(sentences, messages)],
   ]);
   return found === ''
     ? `${head}\n\nThe main points:\n${summaryLines(sentences)}`
     : `${head}\n\n${found}`;
 }
 
-/** Statements of the people in the conversation; answers of this model only quote them. */
 function said(messages: readonly ModelMessage[]): Sentence[] {
-  return sentencesOf(messages).filter(({ text }) => !text.includes('local/extractive'));
+  const own = messages.map(isOwnAnswer);
+  return sentencesOf(messages).filter(({ message }) => own[message] !== true);
 }
 
 function isDone({ text, isQuestion }: Sentence): boolean {
-  return !isQuestion && IS_DONE.test(text) && !IS_TO_DO.test(text);
+  return !isQuestion && IS_DONE.test(text) && !IS_TO_DO.test(text) && !IS_DENIED.test(text);
 }
 
 function isToDo({ text, isQuestion }: Sentence): boolean {
   return !isQuestion && IS_TO_DO.test(text);
 }
 
-/** Questions after which nobody said anything. */
-function openQuestions(sentences: readonly Sentence[]): Sentence[] {
-  const last = sentences.findLast(({ isQuestion }) => !isQuestion)?.message ?? -1;
-  return sentences.filter(({ isQuestion, message }) => isQuestion && message >= last);
+/** Questions that nobody answered. */
+function openQuestions(
+  sentences: readonly Sentence[],
+  messages: readonly ModelMessage[],
+): Sentence[] {
+  return sentences.filter(({ isQuestion, message }) => {
+    const answer = messages[message + 1]?.content ?? OPENINGS.nothingFound;
+    return isQuestion && answer.startsWith(OPENINGS.nothingFound);
+  });
 }
 
 function sections(parts: (readonly [title: string, sentences: Sentence[]])[]): string {
