@@ -151,10 +151,15 @@ function commandLine({ command, args, stopSignal, asNobody }: Launch): [string, 
   return [SETPRIV, ['--pdeathsig', stopSignal.slice(3), ...privileges, command, ...args]];
 }
 
-/** `DAC_OVERRIDE` lets that account read a checkout below a private folder such as `/root`. */
+/**
+ * An account that exists everywhere, with one privilege: `DAC_OVERRIDE` lets it read a checkout below
+ * a private folder such as `/root`. The security bit keeps it for `access(2)`, which looks before
+ * programs do and would forget it otherwise.
+ */
 export const asNobodyOptions = [
   ...['--reuid', '65534', '--regid', '65534', '--clear-groups'],
   ...['--inh-caps=+dac_override', '--ambient-caps=+dac_override'],
+  '--securebits=+no_setuid_fixup',
 ];
 
 function hasEnded(child: ChildProcess): boolean {
