@@ -139,7 +139,7 @@ function endAttempt(script: Script, turnId: string, end: AttemptPlan['end']): bo
       return true;
     case 'assistant.error':
     case 'assistant.cancelled':
-      script.row(end, turnId);
+      script.row(end, turnId, { message: 'This is not text of the answer.' });
       return true;
     case 'tool.start':
     case 'approval.requested':
@@ -351,6 +351,28 @@ describe('SessionMerge', () => {
     reader.read(script.rows);
     if (piece) reader.hear(piece, []);
     expect(typesOf(reader)).toEqual(['user.message', 'assistant.started', 'assistant.cancelled']);
+  });
+
+  it('forgets text that is withdrawn, also for those who come later', () => {
+    const script = openAnswer();
+    script.piece('withdrawn');
+    script.row('assistant.error', 'a', { message: 'It failed.' });
+    const merge = new SessionMerge(0);
+    for (const heard of script.history) {
+      if ('row' in heard) merge.row(heard.row);
+      else merge.piece(heard.piece, '');
+    }
+    expect(merge.next({ seq: 2, offset: 0 })?.position).toEqual({ seq: 3, offset: 0 });
+    expect(merge.contains({ seq: 2, offset: 4 })).toBe(true);
+  });
+
+  it('asks for the rows before one that it hears of', () => {
+    const script = openAnswer();
+    const merge = new SessionMerge(0);
+    for (const row of script.rows.slice(1)) merge.row(row);
+    expect(merge.isBehind).toBe(true);
+    for (const row of script.rows) merge.row(row);
+    expect(merge.isBehind).toBe(false);
   });
 
   it('passes a piece on as it came to whoever has all before it', () => {

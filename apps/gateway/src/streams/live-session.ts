@@ -1,0 +1,138 @@
+import { setImmediate } from 'node:timers/promises';
+import { formatCursor, type PieceEvent } from '@soma/contracts';
+import type { TimelineRow } from '@soma/sessions';
+import { Frame } from './frame.ts';
+import { readRecord } from './heard-record.ts';
+import type { SessionMerge } from './merge.ts';
+import { streamMetrics } from './stream-metrics.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** What a {@link LiveSession} needs from those who keep it. */
+export interface LiveSessionOptions {
+  readAfter: (seq: number) => Promise<TimelineRow[]>;
+  /** A subscriber was removed because rows that it lacks are no longer kept. */
+  onUnserved: (subscriber: Subscriber) => void;
+  onError: (error: unknown) => void;
+}
+
+/** A session that somebody listens to: its merge, and all who have come to its end. */
+export class LiveSession {
+  readonly subscribers = new Set<Subscriber>();
+  #isReading = false;
+
+  constructor(
+    readonly merge: SessionMerge,
+    private readonly options: LiveSessionOptions,
+  ) {}
+
+  /** Takes a subscriber in, unless it lacks rows that are no longer kept. */
+  join(subscriber: Subscriber): boolean {
+    if (!this.merge.serves(subscriber.position)) {
+      return false;
+    }
+    this.subscribers.add(subscriber);
+    // The subscriber may have read further than this session has heard.
+    this.expect(subscriber.position.seq);
+    this.#deliver();
+    return true;
+  }
+
+  /** Takes a record of Kafka. */
+  hear(value: Buffer): void {
+    const envelope = value.toString();
+    const record = readOrNull(envelope);
+    if (record === null) {
+      streamMetrics.unreadable.inc();
+      return;
+    }
+    switch (record.kind) {
+      case 'thinking':
+        this.#passOn(record.piece);
+        return;
+      case 'delta':
+        this.merge.piece(record.piece, envelope);
+        break;
+      case 'row':
+        this.merge.row(record.row);
+        break;
+    }
+    this.#deliver();
+    this.#readMissing();
+  }
+
+  /** Reads what is missing of a timeline that reaches to this row. */
+  expect(seq: number): void {
+    this.merge.expect(seq);
+    this.#readMissing();
+  }
+
+  #deliver(): void {
+    for (const subscriber of this.subscribers) {
+      let next = this.merge.next(subscriber.position);
+      while (next !== null) {
+        subscriber.deliver(next);
+        next = this.merge.next(subscriber.position);
+      }
+      if (!this.merge.serves(subscriber.position)) {
+        this.subscribers.delete(subscriber);
+        this.options.onUnserved(subscriber);
+      }
+    }
+    this.merge.forget();
+  }
+
+  /** Thinking is shown to those who wait at its answer, and lost to all others. */
+  #passOn(piece: PieceEvent): void {
+    if (!this.merge.isOpen(piece.started_seq)) {
+      return;
+    }
+    let cursor = '';
+    let frame: Frame | undefined;
+    for (const subscriber of this.subscribers) {
+      const own = formatCursor(subscriber.position);
+      if (subscriber.position.seq === piece.started_seq) {
+        // A client that resumes from it must not miss text that it has not been sent yet.
+        frame = own === cursor ? frame : undefined;
+        frame ??= new Frame(piece.type, JSON.stringify({ ...piece, cursor: own }), null);
+        cursor = own;
+        subscriber.send(frame);
+      }
+    }
+  }
+
+  #readMissing(): void {
+    if (this.merge.isBehind && !this.#isReading) {
+      this.#isReading = true;
+      this.#readToEnd()
+        .catch(this.options.onError)
+        .finally(() => {
+          this.#isReading = false;
+        });
+    }
+  }
+
+  async #readToEnd(): Promise<void> {
+    // The next record of the same batch may be the missing row.
+    await setImmediate();
+    while (this.merge.isBehind && this.subscribers.size > 0) {
+      streamMetrics.gapsRead.inc();
+      const rows = await this.options.readAfter(this.merge.last);
+      if (rows.length === 0) {
+        return;
+      }
+      rows.forEach((row) => {
+        this.merge.row(row);
+      });
+      this.#deliver();
+    }
+  }
+}
+
+function readOrNull(envelope: string): ReturnType<typeof readRecord> | null {
+  try {
+    return readRecord(envelope);
+  } catch {
+    // Only a fault of our own can write such a record. What it was meant to say is read elsewhere.
+    return null;
+  }
+}

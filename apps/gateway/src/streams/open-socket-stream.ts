@@ -1,0 +1,81 @@
+import type { IncomingMessage } from 'node:http';
+import { Injectable } from '@nestjs/common';
+import { clientIdentifier, streamQuery } from '@soma/contracts';
+import { Problem } from '@soma/kernel';
+import type { WebSocket } from 'ws';
+import { rethrowFault } from '../runtime/faults.ts';
+import { ClientFrames } from './client-frames.ts';
+import { SessionCommands } from './session-commands.ts';
+import { SessionStreams } from './session-streams.ts';
+import { SocketSubscriber } from './socket-subscriber.ts';
+import { type Admission, StreamAccess, type StreamRequest } from './stream-access.ts';
+
+/** A client that sends more before its first frames are answered is told 1008. */
+const MAX_WAITING_FRAMES = 64;
+const UNSUPPORTED_DATA = 1003;
+const POLICY_VIOLATION = 1008;
+
+const PATH = /^\/v1\/session\/([^/]+)\/stream$/;
+
+/** Opens a stream over a WebSocket. */
+@Injectable()
+export class OpenSocketStream {
+  constructor(
+    private readonly access: StreamAccess,
+    private readonly streams: SessionStreams,
+    private readonly commands: SessionCommands,
+  ) {}
+
+  /**
+   * Decides on a request before its connection becomes a WebSocket.
+   *
+   * @throws {@link Problem} as {@link StreamAccess.admit}, and 503 `restarting`
+   */
+  async admit(request: IncomingMessage): Promise<Admission> {
+    this.streams.checkOpen();
+    return this.access.admit(readRequest(request)).catch(rethrowFault);
+  }
+
+  open(socket: WebSocket, { principal, start }: Admission, maxBufferedBytes: number): void {
+    const subscriber = new SocketSubscriber(start, socket, maxBufferedBytes);
+    const frames = new ClientFrames({ principal, subscriber, commands: this.commands });
+    socket.on('close', () => {
+      this.streams.remove(subscriber);
+    });
+    // What is wrong with a frame's form, its size for one, closes the connection by itself.
+    socket.on('error', () => undefined);
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      if (isBinary) {
+        socket.close(UNSUPPORTED_DATA, 'frames are JSON text');
+      } else if (frames.waiting >= MAX_WAITING_FRAMES) {
+        socket.close(POLICY_VIOLATION, 'wait for the replies');
+      } else {
+        frames.take(data.toString());
+      }
+    });
+    this.streams.add(subscriber);
+  }
+}
+
+function readRequest({ url = '/', headers }: IncomingMessage): StreamRequest {
+  const { pathname, searchParams } = new URL(url, 'http://gateway');
+  const [, name] = PATH.exec(pathname) ?? [];
+  if (name === undefined) {
+    throw new Problem({
+      status: 404,
+      code: 'route_not_found',
+      detail: 'There is no WebSocket at this address. Use /v1/session/{id}/stream.',
+    });
+  }
+  const sessionId = clientIdentifier.safeParse(name);
+  const query = streamQuery.safeParse(Object.fromEntries(searchParams));
+  if (!sessionId.success || !query.success) {
+    throw new Problem({
+      status: 400,
+      code: 'invalid_request',
+      detail: 'The session id or the query is not in the expected form: cursor and ticket only.',
+    });
+  }
+  const { cursor, ticket } = query.data;
+  return { sessionId: sessionId.data, headers, cursor, ticket };
+}

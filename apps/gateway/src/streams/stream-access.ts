@@ -1,0 +1,109 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import { Inject, Injectable } from '@nestjs/common';
+import { Authenticator } from '@soma/auth';
+import { type Cursor, parseCursor, type Principal } from '@soma/contracts';
+import { noteTenant } from '@soma/http';
+import { Problem } from '@soma/kernel';
+import { sessionNotFound, StreamTickets, Timeline } from '@soma/sessions';
+import { SessionMerge } from './merge.ts';
+import type { StreamStart } from './subscriber.ts';
+
+/** How many rows are looked through for the end of an answer. With more than that it counts as open. */
+const LOOK_AHEAD_ROWS = 100;
+
+/** What a client asks for when it opens a stream. */
+export interface StreamRequest {
+  sessionId: string;
+  headers: IncomingHttpHeaders;
+  ticket: string | undefined;
+  /** The cursor as it was sent. */
+  cursor: string | undefined;
+}
+
+/** Who opens a stream, and which one. */
+export interface Admission {
+  principal: Principal;
+  start: StreamStart;
+}
+
+/** Decides who may open a stream, and where it begins. For both kinds of stream. */
+@Injectable()
+export class StreamAccess {
+  constructor(
+    @Inject(Authenticator) private readonly authenticator: Authenticator,
+    private readonly tickets: StreamTickets,
+    private readonly timeline: Timeline,
+  ) {}
+
+  /**
+   * @throws {@link Problem} 400 `invalid_cursor`, 401 for want of a credential, 404
+   *   `session_not_found`
+   */
+  async admit(request: StreamRequest): Promise<Admission> {
+    const principal = await this.principalOf(request);
+    const { tenant_id: tenantId } = principal;
+    noteTenant(tenantId);
+    const { sessionId, cursor } = request;
+    const position = await this.positionOf(tenantId, sessionId, cursor);
+    return { principal, start: { tenantId, sessionId, position } };
+  }
+
+  private async principalOf({ sessionId, headers, ticket }: StreamRequest): Promise<Principal> {
+    if (ticket === undefined) {
+      return this.authenticator.authenticate(headers);
+    }
+    const principal = await this.tickets.take(ticket, sessionId);
+    if (principal === null) {
+      throw new Problem({
+        status: 401,
+        code: 'invalid_ticket',
+        detail: 'The ticket is unknown, used, expired or of another session. Ask for a new one.',
+      });
+    }
+    return principal;
+  }
+
+  private async positionOf(
+    tenantId: string,
+    sessionId: string,
+    cursor: string | undefined,
+  ): Promise<Cursor> {
+    const session = await this.timeline.find(tenantId, sessionId);
+    if (session === null) {
+      throw sessionNotFound(sessionId);
+    }
+    if (cursor === undefined) {
+      const { seq } = await this.timeline.streamStart(tenantId, sessionId);
+      // All of that row: if it opened an answer, its text belongs to what came before.
+      return { seq, offset: Number.MAX_SAFE_INTEGER };
+    }
+    const position = parseCursor(cursor);
+    if (
+      position === null ||
+      position.seq > session.lastSeq ||
+      !(await this.isInText(tenantId, sessionId, position))
+    ) {
+      throw new Problem({
+        status: 400,
+        code: 'invalid_cursor',
+        detail:
+          'The cursor is none of this session. Send one exactly as it was received, 0 for the ' +
+          'beginning, or none.',
+      });
+    }
+    return position;
+  }
+
+  private async isInText(tenantId: string, sessionId: string, position: Cursor): Promise<boolean> {
+    if (position.offset === 0) {
+      return true;
+    }
+    const before = Math.max(position.seq - 1, 0);
+    const page = { seq: before, limit: LOOK_AHEAD_ROWS };
+    const merge = new SessionMerge(before);
+    for (const row of await this.timeline.rowsAfter(tenantId, sessionId, page)) {
+      merge.row(row);
+    }
+    return merge.contains(position);
+  }
+}

@@ -1,0 +1,79 @@
+import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { CLIENT_IDENTIFIER, newIdentifier, Problem } from '@soma/kernel';
+import { WebSocketServer } from 'ws';
+import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
+import { OpenSocketStream } from './open-socket-stream.ts';
+import { refuseUpgrade } from './refuse-upgrade.ts';
+
+/** As large as the body of a request may be. A larger frame is answered with close code 1009. */
+const MAX_FRAME_BYTES = 1024 * 1024;
+/** Takes WebSockets (RFC 6455) in, on the server that serves HTTP. */
+@Injectable()
+export class StreamSockets implements OnApplicationBootstrap {
+  readonly #logger = new Logger(StreamSockets.name);
+  readonly #server = new WebSocketServer({
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: MAX_FRAME_BYTES,
+  });
+
+  constructor(
+    private readonly host: HttpAdapterHost,
+    private readonly streams: OpenSocketStream,
+    @Inject(GATEWAY_CONFIG)
+    private readonly config: Pick<GatewayConfig, 'STREAM_BUFFER_BYTES' | 'GATEWAY_API_VERSION'>,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.#server.on('headers', (lines: string[], { headers }: IncomingMessage) => {
+      const standard = Object.entries(this.#standardHeaders(headers));
+      lines.push(...standard.map(([name, value]) => `${name}: ${value}`));
+    });
+    // Nest does not know what kind of server its adapter has.
+    const server = this.host.httpAdapter.getHttpServer() as Server;
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      // Who resets the connection while we look is simply gone.
+      socket.on('error', () => socket.destroy());
+      this.streams.admit(request).then(
+        (admission) => {
+          this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+            this.streams.open(webSocket, admission, this.config.STREAM_BUFFER_BYTES);
+          });
+        },
+        (error: unknown) => {
+          refuseUpgrade(socket, this.#toProblem(error), this.#standardHeaders(request.headers));
+        },
+      );
+    });
+  }
+
+  #toProblem(error: unknown): Problem {
+    const problem = error instanceof Problem ? error : unexpected(error);
+    if (problem.status >= 500) {
+      this.#logger.error({ error, message: 'A stream could not be opened.' });
+    }
+    return problem;
+  }
+
+  #standardHeaders(headers: IncomingHttpHeaders): Record<string, string> {
+    const sent = headers['x-request-id'];
+    const isPlain = typeof sent === 'string' && CLIENT_IDENTIFIER.test(sent);
+    return {
+      'x-request-id': isPlain ? sent : newIdentifier(),
+      'x-api-version': this.config.GATEWAY_API_VERSION,
+    };
+  }
+}
+
+function unexpected(cause: unknown): Problem {
+  return new Problem({
+    status: 500,
+    code: 'internal_error',
+    detail: 'The stream could not be opened. Try again.',
+    cause,
+  });
+}
