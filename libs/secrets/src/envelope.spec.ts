@@ -53,6 +53,10 @@ describe('Envelope', () => {
     }
   });
 
+  it('does not open as another version', () => {
+    expect(() => envelope.open(sealed.replace(/^v1/, 'v2'), context)).toThrow(UnsealError);
+  });
+
   it('does not open with the key of another value', () => {
     const other = envelope.seal(new Secret('other'), context).split('.');
 

@@ -43,9 +43,9 @@ export class Envelope {
   /** Encrypts a secret into text that only the same context opens. */
   seal(secret: Secret, context: SealContext): string {
     const dataKey = randomBytes(KEY_BYTES);
-    const wrappedKey = encrypt(this.#masterKey, dataKey, associatedData('key', context));
+    const wrappedKey = encrypt(this.#masterKey, dataKey, associatedData(context));
     const value = Buffer.from(secret.reveal(), 'utf8');
-    const sealed = encrypt(dataKey, value, associatedData('value', context));
+    const sealed = encrypt(dataKey, value, associatedData(context));
     return [VERSION, wrappedKey, sealed].join('.');
   }
 
@@ -61,8 +61,8 @@ export class Envelope {
       throw new UnsealError();
     }
     try {
-      const dataKey = decrypt(this.#masterKey, wrappedKey, associatedData('key', context));
-      const value = decrypt(dataKey, sealed, associatedData('value', context));
+      const dataKey = decrypt(this.#masterKey, wrappedKey, associatedData(context));
+      const value = decrypt(dataKey, sealed, associatedData(context));
       return new Secret(value.toString('utf8'));
     } catch (error) {
       throw new UnsealError(error);
@@ -82,8 +82,8 @@ export function decodeMasterKey(masterKey: Secret): Buffer {
 }
 
 /** JSON, because joined text would let one list of ids read like another. */
-function associatedData(layer: 'key' | 'value', context: SealContext): Buffer {
-  return Buffer.from(JSON.stringify([VERSION, layer, ...context]), 'utf8');
+function associatedData(context: SealContext): Buffer {
+  return Buffer.from(JSON.stringify([VERSION, ...context]), 'utf8');
 }
 
 function encrypt(key: Buffer, plain: Buffer, associated: Buffer): string {
