@@ -7,6 +7,7 @@
  * every reader to cut back (rule 16).
  */
 import { Injectable, Logger } from '@nestjs/common';
+import type { RowEvent } from '@soma/contracts';
 import { sleep } from '@soma/kernel';
 import {
   type Model,
@@ -19,8 +20,8 @@ import { CoalescingProducer } from '@soma/messaging';
 import { counter, histogram, traceHeaders } from '@soma/observability';
 import { type ClaimedTurn, type ModelCallRecord, type TurnEnding, WriteTurn } from '@soma/sessions';
 import { AnswerStream } from './answer-stream.ts';
-import { BuildRequest } from './build-request.ts';
-import { CheckOutput } from './check-output.ts';
+import { BuildRequest, parametersOf } from './build-request.ts';
+import { checkOutput } from './check-output.ts';
 
 /** Calls of one turn in one worker, a repair included. */
 const MAX_CALLS = 6;
@@ -74,7 +75,6 @@ export class AnswerTurn {
     private readonly router: ModelRouter,
     private readonly producer: CoalescingProducer,
     private readonly buildRequest: BuildRequest,
-    private readonly checkOutput: CheckOutput,
   ) {}
 
   /**
@@ -85,10 +85,10 @@ export class AnswerTurn {
   async execute(held: HeldAttempt, signal: AbortSignal): Promise<TurnEnding> {
     let failure: ModelFailure | undefined;
     for (let call = 0; call < MAX_CALLS; call++) {
-      const request = await this.buildRequest.execute(held.turn, signal);
-      const candidates = this.router.candidates(request);
+      const candidates = this.router.candidates(parametersOf(held.turn));
       const model = candidates[call % candidates.length];
       if (model === undefined) break;
+      const request = await this.buildRequest.execute(held.turn, model, signal);
       const outcome = await this.call(held.turn, model, request);
       if (outcome.finish !== undefined) {
         const ending = await this.endingOf(held, { ...outcome, finish: outcome.finish, model });
@@ -155,7 +155,7 @@ export class AnswerTurn {
   ): Promise<TurnEnding | null> {
     const { text, finish, model } = answered;
     const call: ModelCallRecord = { outcome: 'finished', model: model.id, usage: finish.usage };
-    const output = this.checkOutput.execute(held.turn, text);
+    const output = checkOutput(held.turn, text);
     if (output.kind === 'repair') {
       const step = { text, kept: 0, issues: output.issues };
       held.turn = await this.turns.saveStep(held.turn, step);
@@ -166,21 +166,12 @@ export class AnswerTurn {
       const ending = failed(
         'output_invalid',
         'The answer does not have the form that was asked for, also at the second try.',
-        { issues: output.issues },
+        { issues: output.issues.map((issue) => ({ ...issue })) },
       );
       return { ...ending, call };
     }
-    const { action } = held.turn.request;
-    const metadata = {
-      model: model.id,
-      finish_reason: finish.finish_reason,
-      usage: { ...finish.usage },
-      ...(finish.omitted_parameters.length > 0 && {
-        omitted_parameters: [...finish.omitted_parameters],
-      }),
-      ...(action && { action }),
-      ...(output.value !== undefined && { output: output.value }),
-    };
+    const metadata = finalMetadata(held.turn, answered);
+    if (output.kind === 'valid') metadata['output'] = output.value as JsonValue;
     return { state: 'done', row: { type: 'assistant.final', message: text, metadata }, call };
   }
 
@@ -199,6 +190,24 @@ export class AnswerTurn {
       await sleepOrStop(pauseMs, signal);
     }
   }
+}
+
+type JsonValue = RowEvent['metadata'][string];
+
+/** What an answer says about itself. */
+function finalMetadata(
+  { request: { action } }: ClaimedTurn,
+  { finish, model }: { finish: ModelFinish; model: Model },
+): RowEvent['metadata'] {
+  return {
+    model: model.id,
+    finish_reason: finish.finish_reason,
+    usage: { ...finish.usage },
+    ...(finish.omitted_parameters.length > 0 && {
+      omitted_parameters: [...finish.omitted_parameters],
+    }),
+    ...(action && { action }),
+  };
 }
 
 /** The text that finished steps have left standing. */

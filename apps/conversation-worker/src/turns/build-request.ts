@@ -1,49 +1,75 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { QuickAction, RowEvent } from '@soma/contracts';
-import type { ModelMessage, ModelRequest } from '@soma/llm';
+import type { RowEvent } from '@soma/contracts';
+import {
+  fitHistory,
+  historyTokens,
+  type Model,
+  type ModelMessage,
+  type ModelParameters,
+  type ModelRequest,
+  ModelRouter,
+  repairMessages,
+} from '@soma/llm';
 import type { ClaimedTurn } from '@soma/sessions';
 import { TURN_LIMITS, type TurnLimits } from './turn-limits.ts';
 
-/** What each quick action asks of a model. */
-const ACTIONS: Record<QuickAction, string> = {
-  summarize:
-    'Summarise the conversation so far: what was asked, what was answered, what was decided.',
-  next_steps:
-    'List the next steps that follow from the conversation so far, each with who has to take it.',
-  status_report:
-    'Write a short status report of the conversation so far: what is done, what is open, what is at risk.',
-};
-
 const DEFAULT_INSTRUCTIONS = 'You are a helpful assistant. Answer clearly and to the point.';
+
+/** Which model a turn's persona wants, and how it is to sample. */
+export function parametersOf({ persona }: ClaimedTurn): ModelParameters & { model?: string } {
+  return {
+    ...(persona?.model && { model: persona.model }),
+    temperature: persona?.temperature ?? undefined,
+    topP: persona?.top_p ?? undefined,
+    topK: persona?.top_k ?? undefined,
+    maxTokens: persona?.max_tokens ?? undefined,
+  };
+}
 
 /** Turns a claimed turn into what a model is asked. */
 @Injectable()
 export class BuildRequest {
-  constructor(@Inject(TURN_LIMITS) private readonly limits: TurnLimits) {}
+  constructor(
+    @Inject(TURN_LIMITS) private readonly limits: TurnLimits,
+    private readonly router: ModelRouter,
+  ) {}
 
-  async execute(turn: ClaimedTurn, signal: AbortSignal): Promise<ModelRequest> {
-    const { persona, request } = turn;
+  /** What is too old for the model's window is summarised in front of the rest. */
+  async execute(turn: ClaimedTurn, model: Model, signal: AbortSignal): Promise<ModelRequest> {
+    const parameters = parametersOf(turn);
+    const instructions = turn.persona?.instructions || DEFAULT_INSTRUCTIONS;
+    const window = historyTokens(model, { system: instructions, maxTokens: parameters.maxTokens });
+    const maxTokens = Math.min(this.limits.HISTORY_MAX_TOKENS, window);
+    const { kept, dropped } = fitHistory(messagesOf(turn), { maxTokens });
+    const system =
+      dropped.length === 0
+        ? instructions
+        : `${instructions}\n\nEarlier in this conversation:\n${await this.router.summarise(dropped, signal)}`;
     return {
-      system: persona?.instructions || DEFAULT_INSTRUCTIONS,
-      messages: [...turn.history.map(toMessage), { role: 'user', content: questionOf(request) }],
-      model: persona?.model ?? undefined,
-      temperature: persona?.temperature ?? undefined,
-      topP: persona?.top_p ?? undefined,
-      topK: persona?.top_k ?? undefined,
-      maxTokens: persona?.max_tokens ?? undefined,
-      task: request.action,
-      outputSchema: request.output_schema,
+      ...parameters,
+      system,
+      messages: withRepair(turn, kept),
+      task: turn.request.action,
+      outputSchema: turn.request.output_schema,
       signal,
     };
   }
 }
 
-function toMessage(event: RowEvent): ModelMessage {
-  return event.type === 'user.message'
-    ? { role: 'user', content: questionOf(event) }
-    : { role: 'assistant', content: event.message };
+function messagesOf({ history, request }: ClaimedTurn): ModelMessage[] {
+  const earlier = history.map(toMessage);
+  // An action's words are the model library's: it says them to each model in its own way.
+  return request.action === undefined ? [...earlier, toMessage(request)] : earlier;
 }
 
-function questionOf({ action, message }: RowEvent): string {
-  return action === undefined ? message : ACTIONS[action];
+function toMessage({ type, message, attachments = [] }: RowEvent): ModelMessage {
+  return {
+    role: type === 'user.message' ? 'user' : 'assistant',
+    content: [message, ...attachments.map((url) => `[attached: ${url}]`)].join('\n'),
+  };
+}
+
+function withRepair({ steps }: ClaimedTurn, messages: ModelMessage[]): ModelMessage[] {
+  const last = steps.at(-1);
+  return last?.issues === undefined ? messages : repairMessages(messages, last.text, last.issues);
 }

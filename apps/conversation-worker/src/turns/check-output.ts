@@ -1,22 +1,25 @@
-import { Injectable } from '@nestjs/common';
+import type { FieldProblem } from '@soma/kernel';
+import { compileOutputSchema } from '@soma/llm';
 import type { ClaimedTurn } from '@soma/sessions';
-
-/** One thing that is wrong with an output, and where. */
-export type OutputIssue = { path: string; message: string };
 
 /** What was made of a finished answer. */
 export type OutputCheck =
   /** Nothing was asked of its form. */
-  | { kind: 'free'; value: undefined }
-  | { kind: 'valid'; value: NonNullable<unknown> | null }
+  | { kind: 'free' }
+  | { kind: 'valid'; value: unknown }
   /** Worth one more try. */
-  | { kind: 'repair'; issues: OutputIssue[] }
-  | { kind: 'invalid'; issues: OutputIssue[] };
+  | { kind: 'repair'; issues: FieldProblem[] }
+  | { kind: 'invalid'; issues: FieldProblem[] };
 
-/** Holds an answer against the schema that its message asked for. */
-@Injectable()
-export class CheckOutput {
-  execute({ request }: ClaimedTurn, _text: string): OutputCheck {
-    return { kind: 'free', value: undefined };
+/** Holds an answer against the schema that its message asked for. There is one repair at most. */
+export function checkOutput({ request, steps }: ClaimedTurn, answer: string): OutputCheck {
+  if (request.output_schema === undefined) {
+    return { kind: 'free' };
   }
+  const result = compileOutputSchema(request.output_schema)(answer);
+  if (result.ok) {
+    return { kind: 'valid', value: result.value };
+  }
+  const isRepaired = steps.some(({ issues }) => issues !== undefined);
+  return { kind: isRepaired ? 'invalid' : 'repair', issues: result.issues };
 }

@@ -8,7 +8,6 @@ import { ModelRouter } from '@soma/llm';
 import type { WorkerConfig } from '../worker.config.ts';
 import { AnswerTurn } from './answer-turn.ts';
 import { BuildRequest } from './build-request.ts';
-import { CheckOutput } from './check-output.ts';
 import { InboundController } from './inbound.controller.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { RunTurn } from './run-turn.ts';
@@ -31,7 +30,6 @@ export class TurnsModule implements OnApplicationBootstrap, BeforeApplicationShu
         { provide: ModelRouter, useFactory: () => new ModelRouter(config) },
         AnswerTurn,
         BuildRequest,
-        CheckOutput,
         LeaseKeeper,
         RunTurn,
         RunningTurns,

@@ -1,0 +1,308 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { INestApplication } from '@nestjs/common';
+import { type Principal, type RowEvent, topicCatalog } from '@soma/contracts';
+import { createService } from '@soma/http';
+import { loadConfig, newIdentifier, retryTransient, Secret } from '@soma/kernel';
+import { createTopics, KafkaConnection, KafkaConsumers, kafkaSettings } from '@soma/messaging';
+import { migrate } from '@soma/migrations';
+import { createLogger } from '@soma/observability';
+import { AcceptTurns, CancelTurns, Personas, Sessions, Timeline } from '@soma/sessions';
+import {
+  createTestDatabase,
+  createTestKafka,
+  type ModelScript,
+  startModelServer,
+  type TestDatabase,
+  type TestKafka,
+  type TestModelServer,
+} from '@soma/testing';
+import { z } from 'zod';
+import { AppModule } from '../app.module.ts';
+import { workerConfigSchema } from '../worker.config.ts';
+
+const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
+const ENDS = ['assistant.final', 'assistant.cancelled', 'assistant.error'];
+
+function connectionTo({ brokers, topicPrefix }: TestKafka): KafkaConnection {
+  const config = loadConfig(z.object(kafkaSettings), {
+    KAFKA_BROKERS: brokers,
+    KAFKA_TOPIC_PREFIX: topicPrefix,
+  });
+  const logger = createLogger({ service: 'test', level: 'silent' });
+  return new KafkaConnection(config, { clientId: 'test', logger });
+}
+
+describe('the worker', () => {
+  const running = new AsyncDisposableStack();
+  let database: TestDatabase;
+  let kafka: TestKafka;
+  let models: TestModelServer;
+  let worker: INestApplication;
+
+  beforeAll(async () => {
+    database = running.use(await createTestDatabase());
+    kafka = running.use(createTestKafka());
+    models = running.use(await startModelServer());
+    await migrate(new Secret(database.ownerUrl));
+    await retryTransient(() => createTopics(connectionTo(kafka), topicCatalog, 1), {
+      attempts: 20,
+    });
+    worker = await startWorker();
+  });
+
+  afterAll(() => running.disposeAsync());
+
+  async function startWorker(settings: Record<string, string> = {}): Promise<INestApplication> {
+    const config = loadConfig(workerConfigSchema, {
+      DATABASE_URL: await database.loginUrl('conversation_worker'),
+      KAFKA_BROKERS: kafka.brokers,
+      KAFKA_TOPIC_PREFIX: kafka.topicPrefix,
+      OTEL_EXPORTER_OTLP_ENDPOINT: '',
+      LOG_LEVEL: 'silent',
+      OPENAI_API_KEY: 'key',
+      OPENAI_BASE_URL: models.url,
+      LEASE_MS: '2000',
+      DRAIN_MS: '200',
+      ...settings,
+    });
+    const service = await createService(AppModule.configure(config));
+    running.defer(() => service.close());
+    service.connectMicroservice({ strategy: service.get(KafkaConsumers) });
+    await service.startAllMicroservices();
+    await service.init();
+    return service;
+  }
+
+  const say = (message: string, sessionId = newIdentifier()) =>
+    worker.get(AcceptTurns).accept({ principal: acme, sessionId, message });
+  const follow = (script: ModelScript) => `!script ${JSON.stringify(script)}`;
+  const attempts = (scripts: ModelScript[]) => `!attempts ${JSON.stringify(scripts)}`;
+
+  async function eventsOf(sessionId: string): Promise<RowEvent[]> {
+    const rows = await worker.get(Timeline).rowsAfter('acme', sessionId, { seq: 0, limit: 1000 });
+    return rows.map(({ envelope }) => JSON.parse(envelope) as RowEvent);
+  }
+
+  async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
+    const deadline = Date.now() + 20_000;
+    while (!(await condition())) {
+      if (Date.now() > deadline) throw new Error('It did not come to pass within 20 s.');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  /** The rows of a session once so many of its turns have ended. */
+  async function endOf(sessionId: string, turns = 1): Promise<RowEvent[]> {
+    let events: RowEvent[] = [];
+    await until(async () => {
+      events = await eventsOf(sessionId);
+      return events.filter(({ type }) => ENDS.includes(type)).length >= turns;
+    });
+    return events;
+  }
+
+  it('answers a message, with the model and what it cost', async () => {
+    const { session_id } = await say('hello');
+
+    const events = await endOf(session_id);
+
+    expect(events.map(({ type }) => type)).toEqual([
+      'user.message',
+      'assistant.started',
+      'assistant.final',
+    ]);
+    expect(events.at(-1)).toMatchObject({
+      message: 'You said: hello',
+      metadata: {
+        model: 'openai/gpt-4o',
+        finish_reason: 'stop',
+        usage: { input_tokens: expect.any(Number), output_tokens: expect.any(Number) },
+      },
+    });
+  });
+
+  it('gives the model the conversation so far and the instructions of the persona', async () => {
+    const persona = await worker.get(Personas).create('acme', {
+      name: 'Pirate',
+      instructions: 'Speak like a pirate.',
+      model: null,
+      temperature: 0.5,
+      top_p: null,
+      top_k: null,
+      max_tokens: null,
+    });
+    const sessionId = newIdentifier();
+    await worker.get(AcceptTurns).accept({
+      principal: acme,
+      sessionId,
+      personaId: persona.persona_id,
+      message: 'first of persona',
+    });
+    await endOf(sessionId);
+
+    await say('second of persona', sessionId);
+    await endOf(sessionId, 2);
+
+    const call = models.calls.find(({ message }) => message === 'second of persona');
+    expect(call?.body).toMatchObject({
+      temperature: 0.5,
+      messages: [
+        { role: 'system', content: 'Speak like a pirate.' },
+        { role: 'user', content: 'first of persona' },
+        { role: 'assistant', content: 'You said: first of persona' },
+        { role: 'user', content: 'second of persona' },
+      ],
+    });
+  });
+
+  it('answers ten queued messages of a session one after the other, each once (P2)', async () => {
+    const sessionId = newIdentifier();
+    await Promise.all(Array.from({ length: 10 }, (_, index) => say(`queued ${index}`, sessionId)));
+
+    const events = await endOf(sessionId, 10);
+
+    const asked = events.filter(({ type }) => type === 'user.message');
+    const answers = events.filter(({ type }) => type === 'assistant.final');
+    expect(answers.map(({ message }) => message)).toEqual(
+      asked.map(({ message }) => `You said: ${message}`),
+    );
+    expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+  });
+
+  it('makes a call again in place when it failed before its first text', async () => {
+    const { session_id } = await say(attempts([[{ status: 500 }], [{ text: 'second try' }]]));
+
+    const events = await endOf(session_id);
+
+    expect(events.filter(({ type }) => type === 'assistant.started')).toHaveLength(1);
+    expect(events.at(-1)).toMatchObject({ type: 'assistant.final', message: 'second try' });
+  });
+
+  it('withdraws text that was streamed before a call broke, by a new attempt', async () => {
+    const { session_id } = await say(
+      attempts([[{ text: 'half an ' }, { drop: true }], [{ text: 'whole answer' }]]),
+    );
+
+    const events = await endOf(session_id);
+
+    const started = events.filter(({ type }) => type === 'assistant.started');
+    expect(started.map(({ keep }) => keep)).toEqual([0, 0]);
+    expect(events.at(-1)).toMatchObject({ type: 'assistant.final', message: 'whole answer' });
+  });
+
+  it('ends a turn whose call cannot succeed, with a reason', async () => {
+    const { session_id } = await say(follow([{ status: 400 }]));
+
+    const events = await endOf(session_id);
+
+    expect(events.at(-1)).toMatchObject({
+      type: 'assistant.error',
+      metadata: { code: 'request_refused' },
+    });
+  });
+
+  const person = {
+    type: 'object',
+    properties: { name: { type: 'string' } },
+    required: ['name'],
+    additionalProperties: false,
+  };
+  const ask = (message: string) =>
+    worker.get(AcceptTurns).accept({ principal: acme, message, outputSchema: person });
+
+  it('repairs an answer that is not valid by its schema, once', async () => {
+    const { session_id } = await ask(
+      attempts([[{ text: '{"name": 7}' }], [{ text: '{"name": "Ada"}' }]]),
+    );
+
+    const events = await endOf(session_id);
+
+    expect(events.at(-1)).toMatchObject({
+      type: 'assistant.final',
+      message: '{"name": "Ada"}',
+      metadata: { output: { name: 'Ada' } },
+    });
+    const repair = models.calls.findLast(({ body }) =>
+      JSON.stringify(body).includes('not valid by the schema'),
+    );
+    expect(JSON.stringify(repair?.body)).toContain('name');
+  });
+
+  it('ends a turn whose answer stays invalid, with the paths', async () => {
+    const { session_id } = await ask(
+      attempts([[{ text: '{"name": 7}' }], [{ text: '{"name": 8}' }]]),
+    );
+
+    const events = await endOf(session_id);
+
+    expect(events.at(-1)).toMatchObject({
+      type: 'assistant.error',
+      metadata: { code: 'output_invalid', issues: [{ path: 'name' }] },
+    });
+  });
+
+  it('does quick actions on the conversation and says so', async () => {
+    const { session_id } = await say('The launch is on Friday.');
+    await endOf(session_id);
+
+    await worker.get(AcceptTurns).accept({
+      principal: acme,
+      sessionId: session_id,
+      message: 'summarize',
+      action: 'summarize',
+    });
+
+    const events = await endOf(session_id, 2);
+    expect(events.at(-1)).toMatchObject({
+      type: 'assistant.final',
+      metadata: { action: 'summarize' },
+    });
+    expect(JSON.stringify(models.calls.at(-1)?.body)).toContain('The launch is on Friday.');
+  });
+
+  it('stops a call whose turn was cancelled, and goes on with the next one', async () => {
+    const sessionId = newIdentifier();
+    const slow = follow([{ text: 'never ' }, { stall: true }]);
+    await say(slow, sessionId);
+    await say('after the cancel', sessionId);
+    await until(() => models.calls.some(({ message }) => message === slow));
+
+    await worker.get(CancelTurns).cancel({ principal: acme, sessionId });
+
+    const events = await endOf(sessionId, 2);
+    expect(events.filter(({ type }) => ENDS.includes(type)).map(({ type }) => type)).toEqual([
+      'assistant.cancelled',
+      'assistant.final',
+    ]);
+    await until(() => models.calls.find(({ message }) => message === slow)?.state === 'aborted');
+    const next = models.calls.find(({ message }) => message === 'after the cancel');
+    expect(JSON.stringify(next?.body)).not.toContain('"role":"assistant"');
+  });
+
+  it('stops the call of a session that was deleted', async () => {
+    const slow = follow([{ text: 'erased ' }, { stall: true }]);
+    const { session_id } = await say(slow);
+    await until(() => models.calls.some(({ message }) => message === slow));
+
+    await worker.get(Sessions).delete(acme, session_id);
+
+    await until(() => models.calls.find(({ message }) => message === slow)?.state === 'aborted');
+  });
+
+  it('hands its turns back when it is told to stop, and another worker goes on (rule 18)', async () => {
+    const other = await startWorker();
+    await worker.close();
+    const slow = attempts([[{ text: 'begun ' }, { stall: true }], [{ text: 'finished' }]]);
+    const accepted = await other
+      .get(AcceptTurns)
+      .accept({ principal: acme, sessionId: newIdentifier(), message: slow });
+    await until(() => models.calls.some(({ message }) => message === slow));
+
+    worker = await startWorker();
+    await other.close();
+
+    const events = await endOf(accepted.session_id);
+    expect(events.at(-1)).toMatchObject({ type: 'assistant.final', message: 'finished' });
+    expect(events.filter(({ type }) => type === 'assistant.started')).toHaveLength(2);
+  });
+});
