@@ -43,7 +43,7 @@ export function toModel(card: ModelCard): Model {
 }
 
 /** Whether a provider has a key. */
-export function hasKey(settings: LlmSettings, provider: KeyedProviderName): boolean {
+function hasKey(settings: LlmSettings, provider: KeyedProviderName): boolean {
   return settings[`${PREFIXES[provider]}_API_KEY`] !== undefined;
 }
 

@@ -17,7 +17,7 @@ export interface ModelSupport {
 }
 
 /** US dollars for a million tokens. */
-export interface ModelPrice {
+interface ModelPrice {
   input: number;
   output: number;
   cached_input: number;

@@ -1,7 +1,7 @@
 import type { ModelApi, ModelServerUsage } from './script.ts';
 
 /** A call, read from the provider's own format. */
-export interface ModelCallBody {
+interface ModelCallBody {
   model: string;
   streamed: boolean;
   userMessages: string[];
