@@ -17,7 +17,7 @@ import { invalidToken, missingCredential } from './unauthenticated.ts';
 
 /** Lets a request through that another service makes, as the principal that the service names. */
 @Injectable()
-export class InternalGuard implements CanActivate {
+class InternalGuard implements CanActivate {
   constructor(private readonly verifier: TokenVerifier) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
