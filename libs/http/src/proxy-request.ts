@@ -1,7 +1,6 @@
 import { type ClientRequest, type IncomingMessage, request as openHttp } from 'node:http';
 import { request as openHttps } from 'node:https';
 import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { Problem } from '@soma/kernel';
 import { traceHeaders } from '@soma/observability';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -77,14 +76,14 @@ async function answerOf(
 ): Promise<IncomingMessage> {
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     outgoing.once('response', resolve);
-    outgoing.once('error', reject);
+    outgoing.on('error', reject);
   });
   const tooLate = late(upstream);
   const timer = setTimeout(() => outgoing.destroy(tooLate), timeoutMs);
   try {
     if (body instanceof Readable) {
-      // Its failure is the request's failure, which `answered` reports.
-      pipeline(body, outgoing).catch((error: unknown) => outgoing.destroy(error as Error));
+      // Not `pipeline`: it would cut the caller off who shall hear that the upstream failed.
+      body.once('error', (error) => outgoing.destroy(error)).pipe(outgoing);
     } else {
       outgoing.end();
     }

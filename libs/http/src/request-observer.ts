@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import {
   addLogContext,
   histogram,
@@ -7,7 +8,7 @@ import {
   startSpan,
   withLogContext,
 } from '@soma/observability';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 const duration = histogram({
   name: 'soma_http_request_seconds',
@@ -18,7 +19,8 @@ const duration = histogram({
 /** Asked every few seconds by machines: not worth a line each. */
 const UNLOGGED = /^\/(?:metrics|(?:v1\/)?health)/;
 
-const spans = new WeakMap<FastifyRequest, Span>();
+/** The status of a request whose client left before there was an answer. As nginx counts them. */
+const CLIENT_LEFT = 499;
 
 /**
  * Logs, measures and traces every request.
@@ -27,21 +29,27 @@ const spans = new WeakMap<FastifyRequest, Span>();
  * carry a ticket.
  */
 export function observeRequests(server: FastifyInstance, logger: Logger): void {
-  server.addHook('onRequest', (request, _reply, done) => {
+  server.addHook('onRequest', (request, reply, done) => {
+    const begun = performance.now();
     const span = startSpan({
       name: `${request.method} ${routeOf(request)}`,
       kind: 'server',
       causedBy: request.headers,
-      attributes: { 'request.id': request.id },
+      attributes: { 'request.id': request.id, 'http.request.method': request.method },
     });
-    spans.set(request, span);
     span.run(() => {
-      withLogContext({ request_id: request.id }, done);
+      withLogContext({ request_id: request.id }, () => {
+        const end = AsyncResource.bind(() => {
+          const { headersSent, statusCode } = reply.raw;
+          const status = headersSent ? statusCode : CLIENT_LEFT;
+          endSpan(span, status);
+          record(logger, request, { status, durationMs: performance.now() - begun });
+        });
+        // Not `onResponse`, which Fastify leaves out when the client has gone.
+        reply.raw.once('close', end);
+        done();
+      });
     });
-  });
-  server.addHook('onResponse', (request, reply, done) => {
-    record(logger, request, reply);
-    done();
   });
 }
 
@@ -51,22 +59,24 @@ export function noteTenant(tenantId: string): void {
   setSpanAttributes({ 'tenant.id': tenantId });
 }
 
-function record(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
+function endSpan(span: Span, status: number): void {
+  span.setAttributes({ 'http.response.status_code': status });
+  if (status >= 500) {
+    span.fail(`status ${status}`);
+  }
+  span.end();
+}
+
+function record(
+  logger: Logger,
+  request: FastifyRequest,
+  { status, durationMs }: { status: number; durationMs: number },
+): void {
   const { method } = request;
   const route = routeOf(request);
-  const status = reply.statusCode;
-  const span = spans.get(request);
-  span?.setAttributes({ 'http.request.method': method, 'http.response.status_code': status });
-  if (status >= 500) {
-    span?.fail(`status ${status}`);
-  }
-  span?.end();
-  duration.observe({ method, route, status }, reply.elapsedTime / 1000);
+  duration.observe({ method, route, status }, durationMs / 1000);
   const level = UNLOGGED.test(route) ? 'debug' : 'info';
-  logger[level](
-    { request_id: request.id, method, route, status, duration_ms: Math.round(reply.elapsedTime) },
-    'Answered.',
-  );
+  logger[level]({ method, route, status, duration_ms: Math.round(durationMs) }, 'Answered.');
 }
 
 function routeOf({ routeOptions }: FastifyRequest): string {

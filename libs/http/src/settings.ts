@@ -13,7 +13,9 @@ const shape = {
     'How long a service that is told to stop may finish what it has begun.',
   ),
   HEALTH_HTTP_DEPENDENCIES: listSetting()
-    .transform((pairs) => pairs.map((pair) => pair.split('=', 2)))
+    .transform((pairs) =>
+      pairs.map((pair) => [pair.split('=', 1)[0], pair.replace(/^[^=]*=?/, '')]),
+    )
     .pipe(
       z
         .array(z.tuple([z.string().min(1), z.url()], 'must be name=url'))
