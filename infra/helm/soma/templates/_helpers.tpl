@@ -1,0 +1,156 @@
+{{- /* The values of one app, or of the migration job. */ -}}
+{{- define "soma.values" -}}
+{{- if eq .app "provision" -}}
+{{- toYaml .root.Values.provision -}}
+{{- else -}}
+{{- toYaml (index .root.Values.apps .app) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "soma.selector" -}}
+app.kubernetes.io/name: {{ .app }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end -}}
+
+{{- define "soma.labels" -}}
+{{ include "soma.selector" . }}
+app.kubernetes.io/part-of: soma
+app.kubernetes.io/version: {{ include "soma.tag" .root | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end -}}
+
+{{- define "soma.tag" -}}
+{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end -}}
+
+{{- /* What an app's schema says about its settings; generated from the app itself. */ -}}
+{{- define "soma.schema" -}}
+{{- .root.Files.Get (printf "settings/%s.json" .app) | required (printf "settings/%s.json is missing: run npm run generate" .app) -}}
+{{- end -}}
+
+{{- /* A setting that nobody reads is a mistake of whoever wrote it: say so. */ -}}
+{{- define "soma.checkNames" -}}
+{{- $known := list -}}
+{{- range $app := append (keys .Values.apps) "provision" -}}
+{{- $values := include "soma.values" (dict "root" $ "app" $app) | fromYaml -}}
+{{- $names := list -}}
+{{- range include "soma.schema" (dict "root" $ "app" $app) | fromJsonArray -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- range $name := concat (keys ($values.settings | default dict)) (keys ($values.secrets | default dict)) -}}
+{{- if not (has $name $names) -}}
+{{- fail (printf "%s has no setting %s" $app $name) -}}
+{{- end -}}
+{{- end -}}
+{{- $known = concat $known $names -}}
+{{- end -}}
+{{- range $name := concat (keys .Values.settings) (keys .Values.secrets) -}}
+{{- if not (has $name $known) -}}
+{{- fail (printf "no service has a setting %s" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The secrets of an app: its own, and the shared ones that its schema has. */ -}}
+{{- define "soma.secrets" -}}
+{{- $values := include "soma.values" . | fromYaml -}}
+{{- $given := merge (dict) ($values.secrets | default dict) .root.Values.secrets -}}
+{{- $taken := dict -}}
+{{- range include "soma.schema" . | fromJsonArray -}}
+{{- if hasKey $given .name -}}
+{{- $_ := set $taken .name (index $given .name) -}}
+{{- end -}}
+{{- end -}}
+{{- toYaml $taken -}}
+{{- end -}}
+
+{{- define "soma.env" -}}
+{{- $root := .root -}}
+{{- $app := .app -}}
+{{- $values := include "soma.values" . | fromYaml -}}
+{{- $plain := merge (dict) ($values.settings | default dict) $root.Values.settings -}}
+{{- $secrets := include "soma.secrets" . | fromYaml -}}
+- name: NODE_ENV
+  value: production
+{{- range include "soma.schema" . | fromJsonArray }}
+{{- if hasKey $secrets .name }}
+- name: {{ hasSuffix "_FILE" .name | ternary .name (printf "%s_FILE" .name) }}
+  value: /run/secrets/soma/{{ .name }}
+{{- else if hasKey $plain .name }}
+{{- $value := index $plain .name | toString }}
+{{- if and .secret (or (not (contains "://" $value)) (contains "@" $value)) }}
+{{- fail (printf "%s is a secret: name it under secrets, not under settings" .name) }}
+{{- end }}
+- name: {{ .name }}
+  value: {{ $value | quote }}
+{{- else if eq .name "SOMA_VERSION" }}
+- name: SOMA_VERSION
+  value: {{ include "soma.tag" $root | quote }}
+{{- else if eq .name "K8S_POD_NAME" }}
+- name: K8S_POD_NAME
+  valueFrom: { fieldRef: { fieldPath: metadata.name } }
+{{- else if eq .name "K8S_NAMESPACE" }}
+- name: K8S_NAMESPACE
+  valueFrom: { fieldRef: { fieldPath: metadata.namespace } }
+{{- else if .required }}
+{{- fail (printf "%s needs %s, under settings or secrets" $app .name) }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{- /* How long a service may finish what it has begun, in seconds. */ -}}
+{{- define "soma.grace" -}}
+{{- $values := include "soma.values" . | fromYaml -}}
+{{- $plain := merge (dict) ($values.settings | default dict) .root.Values.settings -}}
+{{- range include "soma.schema" . | fromJsonArray -}}
+{{- if eq .name "SHUTDOWN_GRACE_SECONDS" -}}
+{{- index $plain .name | default .default -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Pod: what no container here needs, it does not get. */ -}}
+{{- define "soma.podSecurity" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  fsGroup: 65532
+  seccompProfile: { type: RuntimeDefault }
+{{- end -}}
+
+{{- define "soma.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: { drop: [ALL] }
+{{- end -}}
+
+{{- define "soma.image" -}}
+image: {{ printf "%s/soma-%s:%s" .root.Values.image.registry .app (include "soma.tag" .root) | quote }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+{{- end -}}
+
+{{- define "soma.mounts" -}}
+volumeMounts:
+  - { name: tmp, mountPath: /tmp }
+  - { name: secrets, mountPath: /run/secrets/soma, readOnly: true }
+{{- end -}}
+
+{{- define "soma.volumes" -}}
+volumes:
+  - name: tmp
+    emptyDir: { sizeLimit: 64Mi }
+  - name: secrets
+    projected:
+      defaultMode: 0440
+      sources:
+        {{- range $name, $ref := include "soma.secrets" . | fromYaml }}
+        - secret:
+            name: {{ $ref.name }}
+            items: [{ key: {{ $ref.key }}, path: {{ $name }} }]
+        {{- end }}
+{{- end -}}
