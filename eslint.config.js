@@ -90,7 +90,19 @@ export default defineConfig(
       complexity: ['error', 8],
       'max-depth': ['error', 2],
       'max-lines-per-function': ['error', { max: 30, skipBlankLines: true, skipComments: true }],
-      'max-params': ['error', 3],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector:
+            ':matches(FunctionDeclaration, ArrowFunctionExpression, MethodDefinition:not([kind="constructor"]) > FunctionExpression)[params.length>3]',
+          message: 'More than three parameters: take an object.',
+        },
+        {
+          // What is injected is named by its type, so its order cannot be mixed up.
+          selector: 'MethodDefinition[kind="constructor"] > FunctionExpression[params.length>6]',
+          message: 'More than six dependencies: the class does more than one thing.',
+        },
+      ],
     },
   },
   libraries.map((name) => ({

@@ -75,27 +75,14 @@ export async function lockSessions(
   const bySession = Map.groupBy(items, ({ sessionId }) => sessionId);
   const sessionIds = [...bySession.keys()].sort();
   const groups = sessionIds.map((sessionId) => bySession.get(sessionId) ?? []);
-  const rows = await manager.query<{ session_id: string; last_seq: number }[]>(
-    `INSERT INTO conversation.sessions AS session
-       (tenant_id, session_id, last_seq, persona_id, created_by, created_at, updated_at)
-     SELECT $1, row.session_id, row.taken, row.persona_id, row.subject, $6, $6
-       FROM unnest($2::text[], $3::int[], $4::text[], $5::text[])
-         AS row (session_id, taken, persona_id, subject)
-     ON CONFLICT (tenant_id, session_id) DO UPDATE
-        SET last_seq = session.last_seq + EXCLUDED.last_seq,
-            persona_id = coalesce(EXCLUDED.persona_id, session.persona_id),
-            updated_at = EXCLUDED.updated_at
-      WHERE session.deleted_at IS NULL
-     RETURNING session_id, last_seq`,
-    [
-      tenantId,
-      sessionIds,
-      groups.map(({ length }) => length),
-      groups.map((group) => group.findLast(({ personaId }) => personaId !== null)?.personaId),
-      groups.map(([first]) => first?.subject),
-      new Date(),
-    ],
-  );
+  const rows = await manager.query<{ session_id: string; last_seq: number }[]>(LOCK_SESSIONS, [
+    tenantId,
+    sessionIds,
+    groups.map(({ length }) => length),
+    groups.map((group) => group.findLast(({ personaId }) => personaId !== null)?.personaId),
+    groups.map(([first]) => first?.subject),
+    new Date(),
+  ]);
   return new Map(
     rows.map(({ session_id, last_seq }) => {
       const taken = bySession.get(session_id)?.length ?? 0;
@@ -112,36 +99,16 @@ export async function insertTurns(
 ): Promise<OutboxRow[]> {
   const occurredAt = new Date();
   const envelopes = placed.map(({ item, seq }) => userEnvelope(item, seq, occurredAt));
-  await manager.query(
-    `WITH item AS (
-       SELECT * FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::bool[],
-                            $8::json[])
-         AS row (session_id, seq, event_id, envelope, is_first, trace_headers)
-     ), rows AS (
-       INSERT INTO conversation.session_events
-         (tenant_id, session_id, seq, event_id, turn_id, type, envelope, occurred_at)
-       SELECT $1, session_id, seq, event_id, event_id, 'user.message', envelope::json, $7 FROM item
-     )
-     INSERT INTO conversation.turns
-       (tenant_id, session_id, seq, turn_id, state, accepted_at, trace_headers, ready_at)
-     SELECT $1, session_id, seq, event_id, 'pending', clock_timestamp(), trace_headers,
-            CASE WHEN is_first AND NOT EXISTS (
-              SELECT FROM conversation.turns AS earlier
-               WHERE earlier.tenant_id = $1 AND earlier.session_id = item.session_id
-                 AND earlier.state IN ('pending', 'running', 'waiting'))
-            THEN clock_timestamp() END
-       FROM item`,
-    [
-      tenantId,
-      placed.map(({ item }) => item.sessionId),
-      placed.map(({ seq }) => seq),
-      placed.map(({ item }) => item.eventId),
-      envelopes,
-      placed.map(({ isFirst }) => isFirst),
-      occurredAt,
-      placed.map(({ item }) => JSON.stringify(item.traceHeaders)),
-    ],
-  );
+  await manager.query(INSERT_TURNS, [
+    tenantId,
+    placed.map(({ item }) => item.sessionId),
+    placed.map(({ seq }) => seq),
+    placed.map(({ item }) => item.eventId),
+    envelopes,
+    placed.map(({ isFirst }) => isFirst),
+    occurredAt,
+    placed.map(({ item }) => JSON.stringify(item.traceHeaders)),
+  ]);
   return placed.map(({ item, seq }, index) =>
     toOutboxRow(
       {
@@ -173,3 +140,37 @@ function userEnvelope(item: NewTurn, seq: number, occurredAt: Date): string {
     occurredAt,
   );
 }
+
+const LOCK_SESSIONS = `
+  INSERT INTO conversation.sessions AS session
+     (tenant_id, session_id, last_seq, persona_id, created_by, created_at, updated_at)
+   SELECT $1, row.session_id, row.taken, row.persona_id, row.subject, $6, $6
+     FROM unnest($2::text[], $3::int[], $4::text[], $5::text[])
+       AS row (session_id, taken, persona_id, subject)
+   ON CONFLICT (tenant_id, session_id) DO UPDATE
+      SET last_seq = session.last_seq + EXCLUDED.last_seq,
+          persona_id = coalesce(EXCLUDED.persona_id, session.persona_id),
+          updated_at = EXCLUDED.updated_at
+    WHERE session.deleted_at IS NULL
+   RETURNING session_id, last_seq`;
+
+// A statement of its own, after the one that locks: only then does it see every turn of the sessions.
+const INSERT_TURNS = `
+  WITH item AS (
+     SELECT * FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::bool[],
+                          $8::json[])
+       AS row (session_id, seq, event_id, envelope, is_first, trace_headers)
+   ), rows AS (
+     INSERT INTO conversation.session_events
+       (tenant_id, session_id, seq, event_id, turn_id, type, envelope, occurred_at)
+     SELECT $1, session_id, seq, event_id, event_id, 'user.message', envelope::json, $7 FROM item
+   )
+   INSERT INTO conversation.turns
+     (tenant_id, session_id, seq, turn_id, state, accepted_at, trace_headers, ready_at)
+   SELECT $1, session_id, seq, event_id, 'pending', clock_timestamp(), trace_headers,
+          CASE WHEN is_first AND NOT EXISTS (
+            SELECT FROM conversation.turns AS earlier
+             WHERE earlier.tenant_id = $1 AND earlier.session_id = item.session_id
+               AND earlier.state IN ('pending', 'running', 'waiting'))
+          THEN clock_timestamp() END
+     FROM item`;

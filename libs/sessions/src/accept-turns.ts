@@ -95,23 +95,28 @@ export class AcceptTurns {
 
 function toNewTurn(request: AcceptRequest): NewTurn {
   const { principal, idempotency, sessionId = newIdentifier() } = request;
-  const { message, attachments, action, outputSchema } = request;
+  const { subject } = principal;
   return {
     tenantId: principal.tenant_id,
     sessionId,
-    subject: principal.subject,
+    subject,
     eventId: newIdentifier(),
     personaId: request.personaId ?? null,
-    content: {
-      message,
-      ...(attachments && { attachments }),
-      metadata: request.metadata ?? {},
-      ...(action && { action }),
-      ...(outputSchema && { output_schema: outputSchema }),
-    },
+    content: contentOf(request),
     mustExist: request.mustExist ?? false,
     traceHeaders: request.traceHeaders ?? {},
-    key:
-      idempotency === undefined ? null : { ...idempotency, subject: principal.subject, sessionId },
+    key: idempotency === undefined ? null : { ...idempotency, subject, sessionId },
+  };
+}
+
+/** What is absent stays absent on the wire. */
+function contentOf(request: AcceptRequest): NewTurn['content'] {
+  const { message, attachments, action, outputSchema, metadata = {} } = request;
+  return {
+    message,
+    ...(attachments && { attachments }),
+    metadata,
+    ...(action && { action }),
+    ...(outputSchema && { output_schema: outputSchema }),
   };
 }

@@ -102,14 +102,7 @@ async function endTurn(
   { principal, sessionId, turnId }: CancelTurnRequest,
 ): Promise<{ turn_id: string; persona_id: string | null }> {
   const [[turn]] = await manager.query<[{ turn_id: string; persona_id: string | null }[], number]>(
-    `UPDATE conversation.turns AS turn
-        SET state = 'cancelled', attempt = attempt + 1, owner = NULL, ready_at = NULL
-       FROM conversation.sessions AS session
-      WHERE turn.tenant_id = $1 AND turn.session_id = $2
-        AND (session.tenant_id, session.session_id) = ($1, $2)
-        AND (turn_id = $3 OR $3::text IS NULL AND state IN ('running', 'waiting'))
-        AND state IN ('pending', 'running', 'waiting')
-      RETURNING turn.turn_id, session.persona_id`,
+    CANCEL_TURN,
     [principal.tenant_id, sessionId, turnId ?? null],
   );
   if (turn !== undefined) {
@@ -129,3 +122,13 @@ async function endTurn(
   }
   throw turnEnded();
 }
+
+const CANCEL_TURN = `
+  UPDATE conversation.turns AS turn
+      SET state = 'cancelled', attempt = attempt + 1, owner = NULL, ready_at = NULL
+     FROM conversation.sessions AS session
+    WHERE turn.tenant_id = $1 AND turn.session_id = $2
+      AND (session.tenant_id, session.session_id) = ($1, $2)
+      AND (turn_id = $3 OR $3::text IS NULL AND state IN ('running', 'waiting'))
+      AND state IN ('pending', 'running', 'waiting')
+    RETURNING turn.turn_id, session.persona_id`;

@@ -142,8 +142,9 @@ interface Claim {
 
 async function takeTurn(
   manager: EntityManager,
-  { tenantId, sessionId, workerId, turn }: Claim,
+  claim: Claim,
 ): Promise<{ turn: ClaimedTurn; row: OutboxRow }> {
+  const { tenantId, sessionId, turn } = claim;
   const context = await readContext(manager, { tenantId, sessionId, seq: turn.seq });
   const startedSeq = await takeSeq(manager, tenantId, sessionId);
   if (startedSeq === null) {
@@ -151,6 +152,25 @@ async function takeTurn(
   }
   const attempt = turn.attempt + 1;
   const deaths = turn.deaths + (turn.has_died ? 1 : 0);
+  await markRunning(manager, claim, { attempt, deaths, startedSeq });
+  const origin = originOf(context.request);
+  if (turn.has_died) {
+    await bookModelCall(manager, { ...origin, attempt: turn.attempt }, { outcome: 'lost' });
+  }
+  const keep = context.steps.reduce((sum, { kept }) => sum + kept, 0);
+  const content = assistantRow(origin, startedContent(keep));
+  const row = await insertRow(manager, { content, seq: startedSeq });
+  const { seq, age_ms: ageMs, trace_headers } = turn;
+  const traceHeaders = trace_headers ?? {};
+  const taken = { seq, attempt, startedSeq, keep, deaths, ageMs, traceHeaders };
+  return { turn: { ...origin, ...context, ...taken }, row };
+}
+
+async function markRunning(
+  manager: EntityManager,
+  { tenantId, sessionId, workerId, turn }: Claim,
+  { attempt, deaths, startedSeq }: Pick<ClaimedTurn, 'attempt' | 'deaths' | 'startedSeq'>,
+): Promise<void> {
   await manager.query(
     `UPDATE conversation.turns
         SET state = 'running', owner = $4, attempt = $5, deaths = $6, started_seq = $7,
@@ -158,26 +178,6 @@ async function takeTurn(
       WHERE tenant_id = $1 AND session_id = $2 AND seq = $3`,
     [tenantId, sessionId, turn.seq, workerId, attempt, deaths, startedSeq],
   );
-  const origin = originOf(context.request);
-  if (turn.has_died) {
-    await bookModelCall(manager, { ...origin, attempt: turn.attempt }, { outcome: 'lost' });
-  }
-  const keep = context.steps.reduce((sum, { kept }) => sum + kept, 0);
-  const content = assistantRow(origin, startedContent(keep));
-  return {
-    turn: {
-      ...origin,
-      ...context,
-      traceHeaders: turn.trace_headers ?? {},
-      seq: turn.seq,
-      attempt,
-      startedSeq,
-      keep,
-      deaths,
-      ageMs: turn.age_ms,
-    },
-    row: await insertRow(manager, { content, seq: startedSeq }),
-  };
 }
 
 /** What an `assistant.started` row says. */
@@ -210,21 +210,11 @@ async function readContext(
   manager: EntityManager,
   turn: { tenantId: string; sessionId: string; seq: number },
 ): Promise<Context> {
-  const [row] = await manager.query<ContextRow[]>(
-    `SELECT (SELECT json_agg(envelope ORDER BY seq)
-               FROM (SELECT seq, envelope FROM conversation.session_events
-                      WHERE tenant_id = $1 AND session_id = $2
-                        AND (type = 'assistant.final' OR (type = 'user.message' AND seq <= $3))
-                      ORDER BY seq DESC LIMIT ${HISTORY_ROWS}) AS newest) AS events,
-            (SELECT json_agg(content ORDER BY step) FROM conversation.turn_steps
-              WHERE tenant_id = $1 AND session_id = $2 AND seq = $3) AS steps,
-            (SELECT row_to_json(persona)
-               FROM (SELECT ${PERSONA_COLUMNS} FROM conversation.personas
-                      WHERE tenant_id = $1 AND persona_id = session.persona_id) AS persona) AS persona
-       FROM conversation.sessions AS session
-      WHERE tenant_id = $1 AND session_id = $2`,
-    [turn.tenantId, turn.sessionId, turn.seq],
-  );
+  const [row] = await manager.query<ContextRow[]>(READ_CONTEXT, [
+    turn.tenantId,
+    turn.sessionId,
+    turn.seq,
+  ]);
   const events = row?.events ?? [];
   const request = events.find(({ seq }) => seq === turn.seq);
   if (row === undefined || request === undefined) {
@@ -250,3 +240,17 @@ function inTurns(events: RowEvent[], beforeSeq: number): RowEvent[] {
       return answer === undefined ? [message] : [message, answer];
     });
 }
+
+const READ_CONTEXT = `
+  SELECT (SELECT json_agg(envelope ORDER BY seq)
+             FROM (SELECT seq, envelope FROM conversation.session_events
+                    WHERE tenant_id = $1 AND session_id = $2
+                      AND (type = 'assistant.final' OR (type = 'user.message' AND seq <= $3))
+                    ORDER BY seq DESC LIMIT ${HISTORY_ROWS}) AS newest) AS events,
+          (SELECT json_agg(content ORDER BY step) FROM conversation.turn_steps
+            WHERE tenant_id = $1 AND session_id = $2 AND seq = $3) AS steps,
+          (SELECT row_to_json(persona)
+             FROM (SELECT ${PERSONA_COLUMNS} FROM conversation.personas
+                    WHERE tenant_id = $1 AND persona_id = session.persona_id) AS persona) AS persona
+     FROM conversation.sessions AS session
+    WHERE tenant_id = $1 AND session_id = $2`;

@@ -48,8 +48,12 @@ export class AnswerStream {
     return this.#sent > this.#turn.keep;
   }
 
-  /** @param piece - It never ends inside a surrogate pair. */
-  append(piece: string): void {
+  /**
+   * @param piece - It never ends inside a surrogate pair.
+   * @param onFirst - Hears of the first piece of this attempt.
+   */
+  append(piece: string, onFirst: () => void): void {
+    if (this.#text.length === this.#turn.keep) onFirst();
     this.#text += piece;
     this.#sendSoon();
   }

@@ -8,7 +8,7 @@
  */
 import { Injectable, Logger } from '@nestjs/common';
 import type { RowEvent } from '@soma/contracts';
-import { sleep } from '@soma/kernel';
+import { type FieldProblem, sleep } from '@soma/kernel';
 import {
   type Model,
   ModelFailure,
@@ -21,7 +21,7 @@ import { counter, histogram, traceHeaders } from '@soma/observability';
 import { type ClaimedTurn, type ModelCallRecord, type TurnEnding, WriteTurn } from '@soma/sessions';
 import { AnswerStream } from './answer-stream.ts';
 import { BuildRequest, parametersOf } from './build-request.ts';
-import { checkOutput } from './check-output.ts';
+import { checkOutput, type OutputCheck } from './check-output.ts';
 
 /** Calls of one turn in one worker, a repair included. */
 const MAX_CALLS = 6;
@@ -44,14 +44,10 @@ export interface HeldAttempt {
   turn: ClaimedTurn;
 }
 
-/** How a call went. */
-interface CallOutcome {
-  /** The turn's whole text, as far as it came. */
-  text: string;
-  finish?: ModelFinish;
-  failure?: ModelFailure;
-  hasStreamed: boolean;
-}
+/** How a call went: the turn's whole text with its finish, or why there is none. */
+type CallOutcome =
+  | { kind: 'answered'; text: string; finish: ModelFinish; model: Model }
+  | { kind: 'failed'; failure: ModelFailure; hasStreamed: boolean };
 
 /** A turn's end without an answer. */
 export function failed(
@@ -83,29 +79,28 @@ export class AnswerTurn {
    * @throws The signal's reason, `TurnLostError`, or a `Problem` of the message or the persona.
    */
   async execute(held: HeldAttempt, signal: AbortSignal): Promise<TurnEnding> {
-    let failure: ModelFailure | undefined;
-    for (let call = 0; call < MAX_CALLS; call++) {
+    for (let call = 1; ; call++) {
       const candidates = this.router.candidates(parametersOf(held.turn));
-      const model = candidates[call % candidates.length];
-      if (model === undefined) break;
-      const request = await this.buildRequest.execute(held.turn, model, signal);
-      const outcome = await this.call(held.turn, model, request);
-      if (outcome.finish !== undefined) {
-        const ending = await this.endingOf(held, { ...outcome, finish: outcome.finish, model });
-        if (ending !== null) return ending;
-        continue;
-      }
-      failure = outcome.failure;
-      if (failure?.retryable !== true) break;
-      await this.prepareNextCall(held, outcome, { call, candidates: candidates.length, signal });
+      const outcome = await this.call(
+        held.turn,
+        candidates[(call - 1) % candidates.length],
+        signal,
+      );
+      const ending =
+        outcome.kind === 'answered'
+          ? await this.finish(held, outcome)
+          : await this.recover(held, outcome, { call, candidates: candidates.length, signal });
+      if (ending !== null) return ending;
     }
-    return failed(
-      failure?.code ?? 'no_model',
-      failure?.message ?? 'No model could answer. Try again later.',
-    );
   }
 
-  private async call(turn: ClaimedTurn, model: Model, request: ModelRequest): Promise<CallOutcome> {
+  private async call(
+    turn: ClaimedTurn,
+    model: Model | undefined,
+    signal: AbortSignal,
+  ): Promise<CallOutcome> {
+    if (model === undefined) throw new Error('There is always a model: the extractive one.');
+    const request = await this.buildRequest.execute(turn, model, signal);
     const headers = traceHeaders();
     const answer = new AnswerStream(turn, keptText(turn), (record) => {
       this.producer.send({ ...record, headers }).catch(() => {
@@ -114,12 +109,12 @@ export class AnswerTurn {
     });
     try {
       const finish = await this.read(answer, model, request);
-      return { text: answer.text, finish, hasStreamed: answer.hasStreamed };
+      return { kind: 'answered', text: answer.text, finish, model };
     } catch (error) {
       if (!(error instanceof ModelFailure)) throw error;
       const { provider, code, upstream } = error;
       this.logger.warn({ integration: provider, code, upstream, message: 'A model call failed.' });
-      return { text: answer.text, failure: error, hasStreamed: answer.hasStreamed };
+      return { kind: 'failed', failure: error, hasStreamed: answer.hasStreamed };
     } finally {
       answer.close();
     }
@@ -131,7 +126,6 @@ export class AnswerTurn {
     request: ModelRequest,
   ): Promise<ModelFinish> {
     const stopWatch = firstToken.startTimer({ provider: model.provider });
-    let isFirst = true;
     for await (const event of this.router.startCall(model, request)) {
       switch (event.type) {
         case 'finish':
@@ -140,66 +134,78 @@ export class AnswerTurn {
           answer.think(event.text);
           break;
         case 'text':
-          if (isFirst) stopWatch();
-          isFirst = false;
-          answer.append(event.text);
+          answer.append(event.text, stopWatch);
       }
     }
     throw new Error('A model call ended without its finish.');
   }
 
-  /** Null: the answer was not what was asked for, and is asked for once more. */
-  private async endingOf(
+  /** Null: the answer is not what was asked for, and the model is called once more. */
+  private async finish(
     held: HeldAttempt,
-    answered: { text: string; finish: ModelFinish; model: Model },
+    outcome: CallOutcome & { kind: 'answered' },
   ): Promise<TurnEnding | null> {
-    const { text, finish, model } = answered;
+    const { text, finish, model } = outcome;
     const call: ModelCallRecord = { outcome: 'finished', model: model.id, usage: finish.usage };
     const output = checkOutput(held.turn, text);
-    if (output.kind === 'repair') {
-      const step = { text, kept: 0, issues: output.issues };
-      held.turn = await this.turns.saveStep(held.turn, step);
-      held.turn = await this.turns.restart(held.turn, call);
-      return null;
+    switch (output.kind) {
+      case 'repair':
+        await this.repair(held, { text, issues: output.issues, call });
+        return null;
+      case 'invalid':
+        return { ...invalidOutput(output.issues), call };
+      case 'free':
+      case 'valid':
+        return { ...answered(held.turn, outcome, output), call };
     }
-    if (output.kind === 'invalid') {
-      const ending = failed(
-        'output_invalid',
-        'The answer does not have the form that was asked for, also at the second try.',
-        { issues: output.issues.map((issue) => ({ ...issue })) },
-      );
-      return { ...ending, call };
-    }
-    const metadata = finalMetadata(held.turn, answered);
-    if (output.kind === 'valid') metadata['output'] = output.value as JsonValue;
-    return { state: 'done', row: { type: 'assistant.final', message: text, metadata }, call };
   }
 
-  private async prepareNextCall(
+  /** Keeps the answer and what is wrong with it, so that the repair survives this worker. */
+  private async repair(
     held: HeldAttempt,
-    { hasStreamed }: CallOutcome,
-    { call, candidates, signal }: { call: number; candidates: number; signal: AbortSignal },
+    { text, issues, call }: { text: string; issues: FieldProblem[]; call: ModelCallRecord },
   ): Promise<void> {
+    held.turn = await this.turns.saveStep(held.turn, { text, kept: 0, issues });
+    held.turn = await this.turns.restart(held.turn, call);
+  }
+
+  /** Null: after what had to be done, and a pause, the next model is called. */
+  private async recover(
+    held: HeldAttempt,
+    { failure, hasStreamed }: CallOutcome & { kind: 'failed' },
+    { call, candidates, signal }: { call: number; candidates: number; signal: AbortSignal },
+  ): Promise<TurnEnding | null> {
+    if (!failure.retryable || call === MAX_CALLS) {
+      return failed(failure.code, failure.message);
+    }
     if (hasStreamed) {
       held.turn = await this.turns.restart(held.turn, { outcome: 'failed' });
     }
     // Another model is tried at once; only when all have failed is there something to wait for.
-    const round = Math.floor((call + 1) / candidates);
-    if ((call + 1) % candidates === 0) {
-      const pauseMs = Math.min(MAX_PAUSE_MS, FIRST_PAUSE_MS * 4 ** (round - 1));
-      await sleepOrStop(pauseMs, signal);
+    if (call % candidates === 0) {
+      const pauseMs = FIRST_PAUSE_MS * 4 ** (call / candidates - 1);
+      await sleepOrStop(failure.retryAfterMs ?? pauseMs, signal);
     }
+    return null;
   }
 }
 
 type JsonValue = RowEvent['metadata'][string];
 
-/** What an answer says about itself. */
-function finalMetadata(
+function invalidOutput(issues: FieldProblem[]): TurnEnding {
+  return failed(
+    'output_invalid',
+    'The answer does not have the form that was asked for, also at the second try.',
+    { issues: issues.map((issue) => ({ ...issue })) },
+  );
+}
+
+function answered(
   { request: { action } }: ClaimedTurn,
-  { finish, model }: { finish: ModelFinish; model: Model },
-): RowEvent['metadata'] {
-  return {
+  { text, finish, model }: CallOutcome & { kind: 'answered' },
+  output: OutputCheck,
+): TurnEnding {
+  const metadata: RowEvent['metadata'] = {
     model: model.id,
     finish_reason: finish.finish_reason,
     usage: { ...finish.usage },
@@ -207,7 +213,10 @@ function finalMetadata(
       omitted_parameters: [...finish.omitted_parameters],
     }),
     ...(action && { action }),
+    // What a JSON parser has made is JSON.
+    ...(output.kind === 'valid' && { output: output.value as JsonValue }),
   };
+  return { state: 'done', row: { type: 'assistant.final', message: text, metadata } };
 }
 
 /** The text that finished steps have left standing. */
@@ -216,7 +225,7 @@ function keptText({ steps }: ClaimedTurn): string {
 }
 
 async function sleepOrStop(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, signal).catch(() => {
+  await sleep(Math.min(ms, MAX_PAUSE_MS), signal).catch(() => {
     signal.throwIfAborted();
   });
 }

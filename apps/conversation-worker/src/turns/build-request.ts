@@ -17,13 +17,15 @@ const DEFAULT_INSTRUCTIONS = 'You are a helpful assistant. Answer clearly and to
 
 /** Which model a turn's persona wants, and how it is to sample. */
 export function parametersOf({ persona }: ClaimedTurn): ModelParameters & { model?: string } {
-  return {
-    ...(persona?.model && { model: persona.model }),
-    temperature: persona?.temperature ?? undefined,
-    topP: persona?.top_p ?? undefined,
-    topK: persona?.top_k ?? undefined,
-    maxTokens: persona?.max_tokens ?? undefined,
-  };
+  return persona === null
+    ? {}
+    : {
+        ...(persona.model !== null && { model: persona.model }),
+        temperature: persona.temperature ?? undefined,
+        topP: persona.top_p ?? undefined,
+        topK: persona.top_k ?? undefined,
+        maxTokens: persona.max_tokens ?? undefined,
+      };
 }
 
 /** Turns a claimed turn into what a model is asked. */
@@ -37,7 +39,8 @@ export class BuildRequest {
   /** What is too old for the model's window is summarised in front of the rest. */
   async execute(turn: ClaimedTurn, model: Model, signal: AbortSignal): Promise<ModelRequest> {
     const parameters = parametersOf(turn);
-    const instructions = turn.persona?.instructions || DEFAULT_INSTRUCTIONS;
+    const own = turn.persona?.instructions ?? '';
+    const instructions = own === '' ? DEFAULT_INSTRUCTIONS : own;
     const window = historyTokens(model, { system: instructions, maxTokens: parameters.maxTokens });
     const maxTokens = Math.min(this.limits.HISTORY_MAX_TOKENS, window);
     const { kept, dropped } = fitHistory(messagesOf(turn), { maxTokens });

@@ -14,7 +14,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { isAbortError, newIdentifier, sleep } from '@soma/kernel';
 import { type HeldTurn, WorkerLeases, WriteTurn } from '@soma/sessions';
-import { RunningTurns, TurnAborted } from './running-turns.ts';
+import { type RunningTurn, RunningTurns, TurnAborted } from './running-turns.ts';
 import { TURN_LIMITS, type TurnLimits } from './turn-limits.ts';
 
 const BEAT_MS = 1_000;
@@ -79,18 +79,12 @@ export class LeaseKeeper {
       this.lastBeat = begun;
       this.steadySince ??= begun;
       const names = new Set(held.map(nameOf));
-      for (const turn of workedOn) {
-        if (!names.has(nameOf(turn))) turn.stop.abort(new TurnAborted('lost'));
-      }
+      stopAll(workedOn.filter((turn) => !names.has(nameOf(turn))));
       await this.handBackStrays(held);
     } catch (error) {
       this.logger.warn({ error, message: 'A heartbeat failed.' });
       this.steadySince = null;
-      if (this.now() - this.lastBeat >= this.limits.LEASE_MS) {
-        workedOn.forEach(({ stop }) => {
-          stop.abort(new TurnAborted('lost'));
-        });
-      }
+      if (this.now() - this.lastBeat >= this.limits.LEASE_MS) stopAll(workedOn);
     }
   }
 
@@ -110,6 +104,12 @@ export class LeaseKeeper {
   private now(): number {
     return performance.now();
   }
+}
+
+function stopAll(turns: RunningTurn[]): void {
+  turns.forEach(({ stop }) => {
+    stop.abort(new TurnAborted('lost'));
+  });
 }
 
 function nameOf({ tenantId, sessionId, seq }: Omit<HeldTurn, 'attempt'>): string {
