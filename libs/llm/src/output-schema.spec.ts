@@ -69,7 +69,7 @@ describe('An output schema', () => {
       ok: false,
       issues: [{ message: expect.stringContaining('cannot be checked') }],
     });
-  });
+  }, 5000);
 
   it('takes format for an annotation, as the standard does', () => {
     expect(compileOutputSchema({ type: 'string', format: 'email' })('"nobody"').ok).toBe(true);

@@ -138,6 +138,13 @@ function describeProviderContract(provider: KeyedProviderName): void {
       expect(failure.message).not.toMatch(/127\.0\.0\.1|http|canary/);
     });
 
+    it('P8: passes nothing on of what a provider says about a key', async () => {
+      const message = 'Incorrect key sk-can***6789.';
+      const failure = await failureOf([{ status: 401, message }]);
+
+      expect(inspect(failure, { depth: Infinity, showHidden: true })).not.toContain('sk-can');
+    });
+
     it('calls a cut connection retryable, after the text that had come', async () => {
       const { pieces, failure } = await failing([{ text: 'Half ' }, { drop: true }]);
 
