@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { topicCatalog } from '@soma/contracts';
 import { createService } from '@soma/http';
-import { loadConfig } from '@soma/kernel';
+import { loadConfig, retryTransient, sleep } from '@soma/kernel';
 import { createTopics, KafkaConnection } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
 import { apiDescription } from './api-description.ts';
@@ -34,6 +34,7 @@ export interface TestRequest {
 export interface TestGateway extends AsyncDisposable {
   url: string;
   send: (path: string, request?: TestRequest) => Promise<Response>;
+  get: (path: string, request?: TestRequest) => Promise<TestAnswer>;
   /** Sends a body and answers status and parsed answer. */
   post: (path: string, body: unknown, request?: TestRequest) => Promise<TestAnswer>;
 }
@@ -51,7 +52,8 @@ export async function makeTopics(kafka: GatewayServers['kafka']): Promise<void> 
     clientId: 'gateway-tests',
     logger: createLogger({ service: 'gateway-tests', level: 'silent' }),
   });
-  await createTopics(connection, topicCatalog, 1);
+  // A broker that makes many topics at once may not know one of them yet.
+  await retryTransient(() => createTopics(connection, topicCatalog, 1), { attempts: 5 });
 }
 
 /** Starts the whole app on a free port. */
@@ -84,6 +86,7 @@ export async function startGateway(
   return {
     url,
     send,
+    get: async (path, request) => toAnswer(await send(path, request)),
     post: async (path, body, request) => toAnswer(await send(path, { body, ...request })),
     [Symbol.asyncDispose]: () => service.close(),
   };
@@ -110,4 +113,19 @@ export async function toAnswer(response: Response): Promise<TestAnswer> {
     headers: response.headers,
     body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>,
   };
+}
+
+/** Looks again and again until there is something, for 20 seconds at most. */
+export async function until<Value>(look: () => Promise<Value | undefined>): Promise<Value> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) {
+      return found;
+    }
+    if (Date.now() > deadline) {
+      throw new Error('It did not come about in time.');
+    }
+    await sleep(20);
+  }
 }

@@ -8,7 +8,14 @@ import {
   startTokenIssuer,
   type TestDatabase,
 } from '@soma/testing';
-import { makeTopics, startGateway, type TestGateway } from '../spec-support.ts';
+import { Redis } from 'ioredis';
+import {
+  makeTopics,
+  startGateway,
+  type TestAnswer,
+  type TestGateway,
+  until,
+} from '../spec-support.ts';
 
 const BUCKET = 'soma-files';
 const MESSAGE = '/v1/session/message';
@@ -19,18 +26,20 @@ describe('accepting messages', () => {
   let database: TestDatabase;
   let gateway: TestGateway;
   let other: TestGateway;
+  let redis: Redis;
 
   beforeAll(async () => {
     database = running.use(await createTestDatabase());
     const kafka = running.use(createTestKafka());
     const issuer = running.use(await startTokenIssuer());
     await Promise.all([migrate(new Secret(database.ownerUrl)), makeTopics(kafka)]);
-    const servers = {
-      databaseUrl: await database.loginUrl('gateway'),
-      kafka,
-      redisUrl: (await createTestRedis()).url,
-      issuer,
-    };
+    const { url: redisUrl } = await createTestRedis();
+    redis = new Redis(redisUrl);
+    running.defer(() => {
+      redis.disconnect();
+    });
+    const databaseUrl = await database.loginUrl('gateway');
+    const servers = { databaseUrl, kafka, redisUrl, issuer };
     gateway = running.use(await startGateway(servers, { STORAGE_BUCKET: BUCKET }));
     other = running.use(await startGateway(servers));
   });
@@ -38,49 +47,173 @@ describe('accepting messages', () => {
   // Also when the set-up fails half-way: a server left behind would keep the test run from ending.
   afterAll(() => running.disposeAsync());
 
-  async function countRows(): Promise<number> {
-    const [row] = await database.execute(
-      `SELECT (SELECT count(*) FROM conversation.session_events)
-            + (SELECT count(*) FROM conversation.sessions)
-            + (SELECT count(*) FROM conversation.turns)
-            + (SELECT count(*) FROM conversation.idempotency_keys) AS count`,
-    );
-    return Number(row?.['count']);
+  async function timelineOf(session: string): Promise<Record<string, unknown>[]> {
+    const { body } = await gateway.get(`/v1/session/${session}/timeline?limit=200`);
+    return body['events'] as Record<string, unknown>[];
   }
 
-  describe('stores the message before it answers', () => {
-    it('with the session, the turn and the event', async () => {
-      const answer = await gateway.post(MESSAGE, {
-        session_id: 'kick-off',
-        message: 'Hello 👋🏽',
-        metadata: { source: 'mail', tenant: 'acme' },
-        attachments: [`s3://${BUCKET}/tenants/acme/minutes.pdf`],
-      });
+  it('stores the session, the turn and the event before it answers', async () => {
+    const attachments = [`s3://${BUCKET}/tenants/acme/minutes.pdf`];
+    const metadata = { source: 'mail', tenant: 'acme' };
 
-      expect(answer).toMatchObject({
-        status: 202,
-        body: { session_id: 'kick-off', event_id: expect.any(String), cursor: '1.0' },
-      });
-      const { events } = (await gateway.post(`/v1/session/kick-off/timeline`, undefined)).body;
-      expect(events).toMatchObject([
-        {
-          event_id: answer.body['event_id'],
-          turn_id: answer.body['event_id'],
-          tenant_id: 'acme',
-          type: 'user.message',
-          message: 'Hello 👋🏽',
-          metadata: { source: 'mail', tenant: 'acme' },
-          attachments: [`s3://${BUCKET}/tenants/acme/minutes.pdf`],
-          principal: { subject: 'test-agent' },
-        },
-      ]);
+    const { status, body } = await gateway.post(MESSAGE, {
+      ...{ session_id: 'kick-off', persona_id: 'helpdesk', message: 'Hello 👋🏽' },
+      ...{ metadata, attachments, output_schema: { type: 'object' } },
     });
 
-    it('in a new session where none is named', async () => {
-      const one = await gateway.post(MESSAGE, { message: 'one' });
-      const another = await gateway.post(MESSAGE, { message: 'one' });
+    expect(status).toBe(202);
+    expect(body).toEqual({ session_id: 'kick-off', event_id: expect.any(String), cursor: '1.0' });
+    expect(await timelineOf('kick-off')).toMatchObject([
+      {
+        ...{ event_id: body['event_id'], turn_id: body['event_id'], seq: 1, cursor: '1.0' },
+        ...{ tenant_id: 'acme', session_id: 'kick-off', persona_id: 'helpdesk' },
+        ...{ type: 'user.message', role: 'user', message: 'Hello 👋🏽', metadata, attachments },
+        ...{ output_schema: { type: 'object' }, principal: { subject: 'test-agent' } },
+      },
+    ]);
+    const turns = await database.execute(
+      `SELECT turn_id FROM conversation.turns WHERE session_id = 'kick-off' AND state = 'pending'`,
+    );
+    expect(turns).toEqual([{ turn_id: body['event_id'] }]);
+  });
 
-      expect(one.body['session_id']).not.toBe(another.body['session_id']);
+  it('opens a new session where none is named', async () => {
+    const one = await gateway.post(MESSAGE, { message: 'one' });
+    const another = await gateway.post(MESSAGE, { message: 'one' });
+
+    expect(one.body['session_id']).not.toBe(another.body['session_id']);
+  });
+
+  it('numbers what two gateways accept for one session without gaps (P2)', async () => {
+    const answers = await Promise.all(
+      Array.from({ length: 200 }, (_, index) =>
+        (index % 2 === 0 ? gateway : other).post(MESSAGE, {
+          session_id: 'busy',
+          message: `message ${index}`,
+        }),
+      ),
+    );
+
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
+    const rows = await timelineOf('busy');
+    expect(rows.map(({ seq }) => seq)).toEqual(Array.from({ length: 200 }, (_, at) => at + 1));
+    // Each answer names the row that holds its own message.
+    const byCursor = new Map(rows.map(({ cursor, message }) => [cursor, message]));
+    expect(answers.map(({ body }) => byCursor.get(body['cursor']))).toEqual(
+      answers.map((_, index) => `message ${index}`),
+    );
+  });
+
+  it('keeps the tenants apart, also where they use the same ids (P6)', async () => {
+    const send = (tenant: string): Promise<TestAnswer> =>
+      gateway.post(MESSAGE, { session_id: 'shared', message: `of ${tenant}` }, { tenant });
+
+    const answers = await Promise.all(['acme', 'globex'].map(send));
+
+    expect(answers.map(({ body }) => body['cursor'])).toEqual(['1.0', '1.0']);
+    for (const tenant of ['acme', 'globex']) {
+      const { body } = await gateway.get('/v1/session/shared/timeline', { tenant });
+      expect(body['events']).toMatchObject([{ tenant_id: tenant, message: `of ${tenant}` }]);
+    }
+  });
+
+  it('remembers the session in Redis, off the path', async () => {
+    await gateway.post(MESSAGE, { session_id: 'noted', persona_id: 'helpdesk', message: 'one' });
+    await gateway.post(MESSAGE, { session_id: 'noted', message: 'two' });
+
+    const meta = await until(async () => {
+      const found = await redis.hgetall('session:{acme:noted}:meta');
+      return found['cursor'] === '2.0' ? found : undefined;
     });
+
+    expect(meta).toEqual({
+      session_id: 'noted',
+      persona_id: 'helpdesk',
+      cursor: '2.0',
+      updated_at: expect.stringMatching(/^2.*Z$/),
+    });
+    expect(await redis.ttl('session:{acme:noted}:meta')).toBeGreaterThan(23 * 60 * 60);
+  });
+
+  describe('a quick action', () => {
+    it('opens a turn that is stamped with it', async () => {
+      await gateway.post(MESSAGE, { session_id: 'review', message: 'We ship on Friday.' });
+
+      const { status, body } = await gateway.post(ACTION, {
+        ...{ session_id: 'review', action: 'summarize', metadata: { source: 'button' } },
+      });
+
+      expect({ status, cursor: body['cursor'] }).toEqual({ status: 202, cursor: '2.0' });
+      expect((await timelineOf('review'))[1]).toMatchObject({
+        ...{ type: 'user.message', message: 'Summarize this conversation.', action: 'summarize' },
+        metadata: { source: 'button', action: 'summarize' },
+      });
+    });
+
+    it('needs a session of the tenant', async () => {
+      await gateway.post(MESSAGE, { session_id: 'foreign', message: 'Hi' }, { tenant: 'globex' });
+
+      for (const session_id of ['nowhere', 'foreign']) {
+        const answer = await gateway.post(ACTION, { session_id, action: 'summarize' });
+        expect(answer).toMatchObject({ status: 404, body: { code: 'session_not_found' } });
+      }
+    });
+
+    it('is one of three, which a refusal names', async () => {
+      const answer = await gateway.post(ACTION, { session_id: 'review', action: 'translate' });
+
+      expect(answer).toMatchObject({ status: 422, body: { code: 'unknown_action' } });
+      expect(answer.body['detail']).toContain('summarize, next_steps, status_report');
+    });
+  });
+
+  describe('an idempotency key', () => {
+    const headers = { 'idempotency-key': 'order-4711' };
+    const body = { session_id: 'ordered', message: 'Once only' };
+
+    it('gives concurrent repeats, on any pod, the one answer (P3)', async () => {
+      const answers = await Promise.all(
+        Array.from({ length: 20 }, (_, index) =>
+          (index % 2 === 0 ? gateway : other).post(MESSAGE, body, { headers }),
+        ),
+      );
+
+      expect(new Set(answers.map((answer) => answer.status))).toEqual(new Set([202]));
+      expect(new Set(answers.map((answer) => JSON.stringify(answer.body))).size).toBe(1);
+      expect(await timelineOf('ordered')).toHaveLength(1);
+    });
+
+    it('takes a body that is written otherwise for the same', async () => {
+      const text = '{ "message": "Once \\u006fnly", "session_id": "ordered" }';
+      const answer = await gateway.post(MESSAGE, text, { headers });
+
+      expect(answer).toMatchObject({ status: 202, body: { cursor: '1.0' } });
+      expect(await timelineOf('ordered')).toHaveLength(1);
+    });
+
+    it('refuses another body', async () => {
+      const answer = await gateway.post(MESSAGE, { ...body, message: 'Other' }, { headers });
+
+      expect(answer).toMatchObject({ status: 409, body: { code: 'idempotency_conflict' } });
+      expect(await timelineOf('ordered')).toHaveLength(1);
+    });
+
+    it("is the tenant's and the route's own", async () => {
+      const action = { session_id: 'ordered', action: 'summarize' };
+      const foreign = await gateway.post(MESSAGE, body, { headers, tenant: 'globex' });
+      const elsewhere = await gateway.post(ACTION, action, { headers });
+
+      expect([foreign.status, elsewhere.status]).toEqual([202, 202]);
+      expect(await timelineOf('ordered')).toHaveLength(2);
+    });
+
+    it.each(['', 'x'.repeat(256), 'ä'])(
+      'must be 1 to 255 printable characters: %j',
+      async (key) => {
+        const answer = await gateway.post(MESSAGE, body, { headers: { 'idempotency-key': key } });
+
+        expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_idempotency_key' } });
+      },
+    );
   });
 });
