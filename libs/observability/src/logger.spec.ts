@@ -41,7 +41,11 @@ describe('createLogger', () => {
     const { logger, lines } = recording();
     const secret = new Secret(CANARY);
     const url = `postgresql://soma:${CANARY}@db/soma`;
-    const error = Object.assign(new Error(`connect ${url}`, { cause: new Error(url) }), { secret });
+    const error = Object.assign(new Error(`connect ${url}`, { cause: new Error(url) }), {
+      secret,
+      token: CANARY,
+      headers: { authorization: CANARY },
+    });
 
     logger.info({ secret, password: CANARY, headers: { authorization: `Bearer ${CANARY}` } });
     logger.info({ config: { DATABASE_URL: secret }, token: CANARY, request: { cookie: CANARY } });

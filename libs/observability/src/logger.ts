@@ -16,7 +16,7 @@ export interface LoggerOptions {
 }
 
 /** Names whose values are never written, at the top of a line's object or one level below. */
-const NEVER_WRITTEN = [
+const NEVER_WRITTEN = new Set([
   'authorization',
   'cookie',
   'password',
@@ -25,12 +25,14 @@ const NEVER_WRITTEN = [
   'api_key',
   'apiKey',
   'ticket',
-];
+]);
 
 /** Credentials within a URL, as drivers like to put them into their errors. */
 const URL_CREDENTIALS = /(?<=:\/\/)[^\s/@"]+(?=@)/g;
 
 const MASK = '[secret]';
+
+let stdout: DestinationStream | undefined;
 
 /** Makes a logger of JSON lines that knows the current request, session, tenant and trace. */
 export function createLogger({ service, level = 'info', destination }: LoggerOptions): Logger {
@@ -39,20 +41,54 @@ export function createLogger({ service, level = 'info', destination }: LoggerOpt
     base: { logger: service },
     messageKey: 'message',
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
-    formatters: { level: (label: string) => ({ level: label }) },
-    mixin: currentFields,
-    serializers: { error: stdSerializers.err, err: stdSerializers.err },
-    // The whole line, because an error's message stands in several places of it.
-    hooks: { streamWrite: (line: string) => line.replace(URL_CREDENTIALS, MASK) },
-    redact: {
-      paths: NEVER_WRITTEN.flatMap((name) => [name, `*.${name}`]),
-      censor: MASK,
+    // Not pino's `redact`: with wildcards it takes four times as long as the line itself.
+    formatters: {
+      level: (label: string) => ({ level: label }),
+      log: (line: Record<string, unknown>) => maskFields(line),
     },
+    mixin: currentFields,
+    serializers: { error: serializeError, err: serializeError },
+    // The whole line, because an error's message stands in several places of it.
+    hooks: { streamWrite: maskCredentials },
   };
-  return destination === undefined ? pino(options) : pino(options, destination);
+  return pino(options, destination ?? standardOutput());
+}
+
+/**
+ * Lines that come while one write is under way leave together in the next one: under load that
+ * saves a system call for nearly each line. What waits is written when the process exits.
+ */
+function standardOutput(): DestinationStream {
+  return (stdout ??= pino.destination({ dest: 1, sync: false }));
 }
 
 function currentFields(): object {
   const span = trace.getActiveSpan()?.spanContext();
   return { ...currentLogContext(), ...(span && { trace_id: span.traceId }) };
+}
+
+function serializeError(error: Error): unknown {
+  const serialized: object = stdSerializers.err(error);
+  return maskFields(serialized as Record<string, unknown>);
+}
+
+function maskFields(line: Record<string, unknown>, depth = 0): Record<string, unknown> {
+  const masked: Record<string, unknown> = {};
+  for (const [name, value] of Object.entries(line)) {
+    masked[name] = NEVER_WRITTEN.has(name) ? MASK : maskBelow(value, depth);
+  }
+  return masked;
+}
+
+/** Only plain objects: others, a `Secret` among them, know how they are written. */
+function maskBelow(value: unknown, depth: number): unknown {
+  const isPlain =
+    typeof value === 'object' &&
+    value !== null &&
+    Object.getPrototypeOf(value) === Object.prototype;
+  return isPlain && depth === 0 ? maskFields(value as Record<string, unknown>, 1) : value;
+}
+
+function maskCredentials(line: string): string {
+  return line.includes('@') ? line.replace(URL_CREDENTIALS, MASK) : line;
 }
