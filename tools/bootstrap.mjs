@@ -4,7 +4,7 @@
  * which is one of the packages.
  */
 import { spawnSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { statSync, utimesSync } from 'node:fs';
 import { resolve } from 'node:path';
 import process from 'node:process';
 
@@ -22,4 +22,6 @@ if (changedAt('node_modules/.package-lock.json') < changedAt('package-lock.json'
     process.stderr.write('npm install failed: nothing was started.\n');
     process.exit(status ?? 1);
   }
+  // npm leaves its record alone when nothing was missing.
+  utimesSync(resolve(workspace, 'node_modules/.package-lock.json'), new Date(), new Date());
 }
