@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { loadConfig } from '@soma/kernel';
-import { startModelServer, type TestModelServer } from '@soma/testing';
+import { type ModelScript, startModelServer, type TestModelServer } from '@soma/testing';
 import { z } from 'zod';
+import type { Model } from './model-catalog.ts';
+import { ModelFailure } from './model-failure.ts';
 import type { ModelFinish, ModelRequest } from './model-request.ts';
 import { ModelRouter } from './model-router.ts';
 import { llmSettings } from './settings.ts';
@@ -33,6 +35,30 @@ describe('The router, calling', () => {
 
     await callFirst(routerOf({ ANTHROPIC_API_KEY: 'k', ANTHROPIC_BASE_URL: server.url }));
     expect(server.calls.at(-1)?.body).toMatchObject({ max_tokens: 6000 });
+  });
+
+  it('puts a provider that is on trial after failures behind the others', async () => {
+    const router = routerOf({
+      OPENAI_API_KEY: 'k',
+      OPENAI_BASE_URL: server.url,
+      SLM_API_KEY: 'k',
+      SLM_BASE_URL: server.url,
+    });
+    for (let failed = 0; failed < 5; failed++) {
+      await expect(callFirst(router, {}, [{ status: 500 }])).rejects.toThrow(ModelFailure);
+    }
+    expect(router.candidates({}).map(({ provider }) => provider)).toEqual(['openai', 'slm']);
+
+    const later = Date.now() + 31_000;
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(later);
+    server.script(() => [{ text: 'Well' }, { stall: true }]);
+    const trial = router.startCall(firstOf(router), requestOf());
+    await trial.next();
+    clock.mockRestore();
+
+    expect(router.breakers[0]?.state).toBe('half_open');
+    expect(router.candidates({}).map(({ provider }) => provider)).toEqual(['slm', 'openai']);
+    await trial.return(undefined);
   });
 
   it('has the small model of the SLM summarise', async () => {
@@ -67,19 +93,31 @@ function signal(): AbortSignal {
   return new AbortController().signal;
 }
 
-async function callFirst(
-  router: ModelRouter,
-  parameters: Partial<ModelRequest> = {},
-): Promise<ModelFinish> {
-  server.script(() => [{ text: 'ok' }]);
-  const [model] = router.candidates(parameters);
+function firstOf(router: ModelRouter): Model {
+  const [model] = router.candidates({});
   if (!model) {
     throw new Error('no model can be called');
   }
-  const messages = [{ role: 'user' as const, content: 'Hello' }];
-  const request = { system: '', messages, signal: signal(), ...parameters };
+  return model;
+}
+
+function requestOf(parameters: Partial<ModelRequest> = {}): ModelRequest {
+  return {
+    system: '',
+    messages: [{ role: 'user', content: 'Hello' }],
+    signal: signal(),
+    ...parameters,
+  };
+}
+
+async function callFirst(
+  router: ModelRouter,
+  parameters: Partial<ModelRequest> = {},
+  script: ModelScript = [{ text: 'ok' }],
+): Promise<ModelFinish> {
+  server.script(() => script);
   let finish: ModelFinish | undefined;
-  for await (const event of router.startCall(model, request)) {
+  for await (const event of router.startCall(firstOf(router), requestOf(parameters))) {
     finish = event.type === 'finish' ? event : finish;
   }
   if (!finish) {

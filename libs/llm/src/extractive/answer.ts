@@ -1,5 +1,5 @@
 import type { ModelMessage, ModelRequest } from '../model-request.ts';
-import { ASKS, ASKS_FOR_SUMMARY, GREETS } from './cues.ts';
+import { ASKS, ASKS_FOR_SUMMARY, GREETS, IS_INSTRUCTION } from './cues.ts';
 import { HOW_TO_GET_MORE, isOwnAnswer, OPENINGS, WHO_I_AM } from './phrases.ts';
 import { type Ranked, rankByQuery } from './rank.ts';
 import { type Sentence, sentencesOf, splitSentences, termsOf, wordsOf } from './sentence.ts';
@@ -32,7 +32,8 @@ export function answerLastMessage({ system, messages }: ModelRequest): string {
     return acknowledge(given);
   }
   // Instructions come from the persona, and so do not count as said by the user.
-  const persona: ModelMessage = { role: 'assistant', content: system };
+  const facts = splitSentences(system).filter((sentence) => !IS_INSTRUCTION.test(sentence));
+  const persona: ModelMessage = { role: 'assistant', content: facts.join('\n') };
   const known = sentencesOf([persona, ...earlier, user(given)]);
   return answerQuestion(
     questions.join(' '),

@@ -51,3 +51,7 @@ export const IS_DENIED =
 /** Something that stands in the way. */
 export const IS_BLOCKED =
   /\b(?:blocked|blocker|stuck|waiting (?:for|on)|delayed|late|fails?|failing|failed|broken|bug|problem|issue|risk|unclear)\b|\b(?:blockiert|wartet|verspätet|problem|risiko)\b|\b(?:bloqué|en attente|retard|problème)\b|\b(?:bloqueado|esperando|retrasado|problema)\b/iu;
+
+/** A sentence of a persona's instructions that says how to behave, and so is nobody's answer. */
+export const IS_INSTRUCTION =
+  /^(?:you|your|answer|respond|reply|be|do|don't|never|always|use|write|speak|keep|say|summary of|earlier in)(?!\p{L})/iu;

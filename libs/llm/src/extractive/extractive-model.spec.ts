@@ -26,6 +26,14 @@ describe('The extractive model', () => {
     expect(answer).toContain('We open at seven on weekdays.');
   });
 
+  it('does not take instructions for facts', async () => {
+    const answer = await answerTo([], 'Is there an answer?', {
+      system: 'You are a helpful assistant. Answer clearly and to the point.',
+    });
+
+    expect(answer).toContain('I found nothing about that');
+  });
+
   it.each([
     ['Mein Hund heißt Bello.', 'Wie heißt mein Hund?'],
     ['我的狗叫小黑。', '我的狗叫什么名字？'],
