@@ -53,9 +53,9 @@ export class ServerProcess {
   }
 
   get pid(): number {
-    const pid = this.#child?.pid;
-    if (pid === undefined) throw new Error(`${this.#launch.name} is not running`);
-    return pid;
+    const child = this.#child;
+    if (!child?.pid || hasEnded(child)) throw new Error(`${this.#launch.name} is not running`);
+    return child.pid;
   }
 
   async start(): Promise<void> {

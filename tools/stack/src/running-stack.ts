@@ -1,9 +1,9 @@
-import type { Server } from 'node:net';
 import { rm } from 'node:fs/promises';
-import type { DevelopmentSecrets } from './secrets.ts';
+import type { Server } from 'node:net';
 import { listenForControl } from './control.ts';
 import { clientsFile, type DevelopmentToken, fetchToken } from './identity-clients.ts';
 import { writePrivately } from './paths.ts';
+import type { DevelopmentSecrets } from './secrets.ts';
 import type { Servers } from './servers.ts';
 import { environmentOf, type Service, serviceProcess, TENANT } from './services.ts';
 import { stackFile, type StackState } from './stack-file.ts';

@@ -38,8 +38,11 @@ async function runTests(): Promise<number> {
 /** Each project writes its report beside its sources; the results of an earlier run do not count. */
 async function runProjects(environment: Record<string, string>): Promise<number> {
   const runner = ['node_modules/nx/dist/bin/nx.js', 'run-many', '-t', 'test', '--parallel', '2'];
+  // Such as `--projects gateway,kernel`.
+  const choice = process.argv.slice(2);
   const jest = ['--json', `--outputFile=dist/${REPORT}`];
-  const child = spawn(process.execPath, [...runner, '--skip-nx-cache', '--', ...jest], {
+  const args = [...runner, '--skip-nx-cache', ...choice, '--', ...jest];
+  const child = spawn(process.execPath, args, {
     stdio: 'inherit',
     env: { ...process.env, NX_TUI: 'false', NX_DAEMON: 'false', ...environment },
   });

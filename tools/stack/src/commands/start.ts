@@ -100,7 +100,10 @@ async function bringUp({ stack, services, secrets, identityUrl }: Plan): Promise
     ],
     { fallbackRenderer: 'simple' },
   );
-  await tasks.run();
+  await tasks.run().catch((cause: unknown) => {
+    // The list of steps has shown what went wrong.
+    throw new Error('The stack did not start.', { cause });
+  });
 }
 
 async function build(): Promise<void> {
