@@ -1,17 +1,17 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AuthModule, authOptions } from '@soma/auth';
-import { MessagingModule, Relay } from '@soma/messaging';
+import { MessagingModule, Relay, RelayModule } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
 import { databaseUrl, PersistenceModule } from '@soma/persistence';
-import { SessionsModule } from '@soma/sessions';
+import { SessionOutbox, SessionsModule } from '@soma/sessions';
 import { CapsulesModule } from './capsules/capsules.module.ts';
 import type { GatewayConfig } from './gateway.config.ts';
 import { MessagesModule } from './messages/messages.module.ts';
 import { ModelsModule } from './models/models.module.ts';
 import { PersonasModule } from './personas/personas.module.ts';
-import { RelayModule } from './runtime/relay.module.ts';
 import { RuntimeModule } from './runtime/runtime.module.ts';
 import { SessionsApiModule } from './sessions/sessions-api.module.ts';
+import { StreamsModule } from './streams/streams.module.ts';
 
 /** The whole service. */
 @Module({})
@@ -26,10 +26,11 @@ export class AppModule {
         PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'gateway_sweep' }),
         MessagingModule.connect(config, { clientId: 'gateway', logger }),
         SessionsModule.announceTo(Relay),
-        RelayModule.configure({ backlogLimit: config.OUTBOX_LIMIT, logger }),
+        RelayModule.of({ outbox: SessionOutbox, backlogLimit: config.OUTBOX_LIMIT, logger }),
         RuntimeModule.configure(config),
         MessagesModule,
         SessionsApiModule,
+        StreamsModule,
         PersonasModule,
         CapsulesModule,
         ModelsModule,

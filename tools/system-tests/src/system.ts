@@ -1,0 +1,143 @@
+import { execFile } from 'node:child_process';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import {
+  createTestDatabase,
+  createTestKafka,
+  createTestRedis,
+  freePort,
+  ServerProcess,
+  startModelServer,
+  startTokenIssuer,
+  type TestDatabase,
+  type TestModelServer,
+  type TestTokenIssuer,
+} from '@soma/testing';
+
+const WORKSPACE = resolve(import.meta.dirname, '../../..');
+const LEASE_MS = 2_000;
+
+/** One process of a service, as an operator sees it: it can be killed, frozen and started again. */
+export interface Pod {
+  name: string;
+  url: string;
+  start: () => Promise<void>;
+  /** SIGTERM. */
+  stop: () => Promise<void>;
+  kill: () => Promise<void>;
+  freeze: () => void;
+  thaw: () => void;
+}
+
+/** How large a system is, and in which servers it lives where not in the shared ones. */
+export interface SystemOptions {
+  gateways?: number;
+  workers?: number;
+  environment?: Record<string, string>;
+  databaseServer?: { ownerUrl: string; loginUrl: (role: string) => Promise<string> };
+  brokers?: string;
+}
+
+/** Gateways and workers as processes of their own, on real servers, with a scripted model. */
+export interface System {
+  gateways: Pod[];
+  workers: Pod[];
+  models: TestModelServer;
+  /** SQL as the owner. */
+  execute: TestDatabase['execute'];
+  databaseUrl: string;
+  /** A token of `acme` unless another tenant is named. */
+  tokenFor: (tenant?: string) => Promise<string>;
+  leaseMs: number;
+}
+
+/** Everything that is started is left on the stack, which the test disposes of. */
+export async function startSystem(
+  running: AsyncDisposableStack,
+  options: SystemOptions = {},
+): Promise<System> {
+  const database = options.databaseServer ?? running.use(await createTestDatabase());
+  const kafka = options.brokers
+    ? { brokers: options.brokers, topicPrefix: '' }
+    : running.use(createTestKafka());
+  const issuer = running.use(await startTokenIssuer());
+  const models = running.use(await startModelServer());
+  const environment = {
+    ...environmentOf(issuer, models),
+    KAFKA_BROKERS: kafka.brokers,
+    KAFKA_TOPIC_PREFIX: kafka.topicPrefix,
+    REDIS_URL: (await createTestRedis()).url,
+    ...options.environment,
+  };
+  await promisify(execFile)(process.execPath, [join(WORKSPACE, 'tools/provision/src/main.ts')], {
+    env: { ...process.env, ...environment, NODE_OPTIONS: '', DATABASE_URL: database.ownerUrl },
+  });
+  const logs = await mkdtemp(join(tmpdir(), 'soma-system-'));
+  const startPods = async (app: string, role: string, count: number): Promise<Pod[]> => {
+    const env = { ...environment, DATABASE_URL: await database.loginUrl(role) };
+    const names = Array.from({ length: count }, (_, index) => `${app}-${index + 1}`);
+    return Promise.all(names.map((name) => startPod(running, { app, name, env, logs })));
+  };
+  return {
+    gateways: await startPods('gateway', 'gateway', options.gateways ?? 1),
+    workers: await startPods('conversation-worker', 'conversation_worker', options.workers ?? 1),
+    models,
+    execute: (database as TestDatabase).execute,
+    databaseUrl: database.ownerUrl,
+    tokenFor: (tenant = 'acme') => issuer.tokenFor(tenant, 'gateway', { expiresIn: '1 hour' }),
+    leaseMs: LEASE_MS,
+  };
+}
+
+function environmentOf(issuer: TestTokenIssuer, models: TestModelServer): Record<string, string> {
+  return {
+    NODE_ENV: 'production',
+    // Jest's own options would reach the services.
+    NODE_OPTIONS: '',
+    OTEL_EXPORTER_OTLP_ENDPOINT: '',
+    KAFKA_REPLICATION_FACTOR: '1',
+    IDENTITY_ISSUER: issuer.url,
+    GATEWAY_JWT_JWKS_URL: issuer.jwksUrl,
+    OPENAI_API_KEY: 'key',
+    OPENAI_BASE_URL: models.url,
+    LEASE_MS: String(LEASE_MS),
+    DRAIN_MS: '500',
+  };
+}
+
+async function startPod(
+  running: AsyncDisposableStack,
+  pod: { app: string; name: string; env: Record<string, string>; logs: string },
+): Promise<Pod> {
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const server = new ServerProcess({
+    name: pod.name,
+    command: process.execPath,
+    args: [join(WORKSPACE, 'apps', pod.app, 'dist/main.js')],
+    env: { ...pod.env, PORT: String(port), HOSTNAME: pod.name },
+    logFile: join(pod.logs, `${pod.name}.log`),
+    stopSignal: 'SIGTERM',
+    probe: async () => {
+      const response = await fetch(`${url}/v1/health/ready`);
+      if (!response.ok) throw new Error(`It answers ${response.status}.`);
+    },
+  });
+  await server.start();
+  running.defer(() => server.kill());
+  return {
+    name: pod.name,
+    url,
+    start: () => server.start(),
+    stop: () => server.stop(),
+    kill: () => server.kill(),
+    freeze: () => {
+      server.signalTree('SIGSTOP');
+    },
+    thaw: () => {
+      server.signalTree('SIGCONT');
+    },
+  };
+}
