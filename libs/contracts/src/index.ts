@@ -79,3 +79,4 @@ export {
   deadLetterTopic,
 } from './topics/dead-letter.ts';
 export { defineTopic, type RetryPolicy, type Topic } from './topics/topic.ts';
+export { topicSchema } from './topics/topic-schema.ts';

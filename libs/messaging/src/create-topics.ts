@@ -1,8 +1,11 @@
 import { DEAD_LETTER_RETENTION_MS, deadLetterTopic, type Topic } from '@soma/contracts';
+import { retryTransient } from '@soma/kernel';
 import type { Admin, ITopicConfig } from 'kafkajs';
 import type { z } from 'zod';
 import type { KafkaConnection } from './kafka-connection.ts';
 import { MAX_BATCH_BYTES } from './outgoing-record.ts';
+
+const VISIBLE_RETRY = { attempts: 20, firstDelayMs: 50, maxDelayMs: 500 };
 
 type AnyTopic = Topic<z.ZodType>;
 
@@ -26,24 +29,36 @@ export async function createTopics(
   replicationFactor: number,
 ): Promise<TopicOutcome[]> {
   const wanted = catalog.flatMap((topic) => topicConfigs(connection, topic, replicationFactor));
-  return connection.administer(async (admin) => {
-    const existing = new Set(await admin.listTopics());
-    const missing = wanted.filter(({ topic }) => !existing.has(topic));
-    if (missing.length > 0) await createAll(admin, missing);
-    const { topics } = await admin.fetchTopicMetadata({ topics: wanted.map(({ topic }) => topic) });
-    const partitionsOf = new Map(topics.map(({ name, partitions }) => [name, partitions.length]));
-    return wanted.map(({ topic, numPartitions }) => {
-      const partitions = partitionsOf.get(topic) ?? 0;
-      if (partitions !== numPartitions)
-        return { topic, outcome: 'has_other_partitions', partitions };
-      return { topic, outcome: existing.has(topic) ? 'exists' : 'created', partitions };
-    });
+  const created = new Set(await connection.administer((admin) => createMissing(admin, wanted)));
+  const partitionsOf = await partitionCounts(
+    connection,
+    wanted.map(({ topic }) => topic),
+  );
+  return wanted.map(({ topic, numPartitions }) => {
+    const partitions = partitionsOf.get(topic) ?? 0;
+    if (partitions !== numPartitions) return { topic, outcome: 'has_other_partitions', partitions };
+    return { topic, outcome: created.has(topic) ? 'created' : 'exists', partitions };
   });
 }
 
 /** When another process makes the same topics at the same time, each is made by one of the two. */
-async function createAll(admin: Admin, topics: ITopicConfig[]): Promise<void> {
-  await Promise.all(topics.map((topic) => admin.createTopics({ topics: [topic] })));
+async function createMissing(admin: Admin, wanted: ITopicConfig[]): Promise<string[]> {
+  const existing = new Set(await admin.listTopics());
+  const missing = wanted.filter(({ topic }) => !existing.has(topic));
+  for (const topic of missing) await admin.createTopics({ topics: [topic], waitForLeaders: false });
+  return missing.map(({ topic }) => topic);
+}
+
+/** A topic that has just been made takes a moment until every broker knows it. */
+function partitionCounts(
+  connection: KafkaConnection,
+  topics: string[],
+): Promise<Map<string, number>> {
+  const fetchCounts = async (admin: Admin) => {
+    const metadata = await admin.fetchTopicMetadata({ topics });
+    return new Map(metadata.topics.map(({ name, partitions }) => [name, partitions.length]));
+  };
+  return retryTransient(() => connection.administer(fetchCounts), VISIBLE_RETRY);
 }
 
 function topicConfigs(

@@ -1,3 +1,4 @@
+import { TransientError } from '@soma/kernel';
 import type { Logger } from '@soma/observability';
 import {
   type Admin,
@@ -76,16 +77,28 @@ export class KafkaConnection {
     return this.#patientKafka.consumer(config);
   }
 
-  /** Does one thing as an administrator, on a connection of its own. */
+  /**
+   * Does one thing as an administrator, on a connection of its own.
+   *
+   * @throws {@link TransientError} when the brokers do not answer, or not yet.
+   */
   async administer<Result>(act: (admin: Admin) => Promise<Result>): Promise<Result> {
     const admin = this.#kafka.admin();
     try {
       await admin.connect();
       return await act(admin);
+    } catch (error) {
+      throw isPassing(error) ? new TransientError('Administering Kafka', { cause: error }) : error;
     } finally {
       await admin.disconnect();
     }
   }
+}
+
+/** kafkajs marks what it would try again, and has tried it for as long as it may. */
+function isPassing(error: unknown): boolean {
+  const { name, retriable } = error as { name?: unknown; retriable?: unknown };
+  return retriable === true || name === 'KafkaJSNumberOfRetriesExceeded';
 }
 
 function saslOptions(config: KafkaConfig): SASLOptions | undefined {

@@ -1,0 +1,21 @@
+/** Writes the files that are made from code. With `--check` it only names those that are stale. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { kafkaSchemas } from './kafka-schemas.ts';
+
+const workspace = join(import.meta.dirname, '../../..');
+const isCheck = process.argv.includes('--check');
+
+for (const { path, content } of await kafkaSchemas(workspace)) {
+  const file = join(workspace, path);
+  const existing = await readFile(file, 'utf8').catch(() => undefined);
+  if (existing === content) continue;
+  if (isCheck) {
+    process.stderr.write(`${path} is stale: run "npm run generate" and commit it.\n`);
+    process.exitCode = 1;
+  } else {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, content);
+    process.stdout.write(`${path}\n`);
+  }
+}
