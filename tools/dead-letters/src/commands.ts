@@ -1,0 +1,65 @@
+import { topicCatalog } from '@soma/contracts';
+import type { DeadLetters, OpenDeadLetter } from '@soma/messaging';
+
+/** What the tool was asked for does not exist, or was asked for in the wrong words. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+const USAGE = `Usage: npm run dlq -- <command>
+  list [topic]   open dead letters, of one topic or of all
+  show <id>      one of them, whole
+  replay <id>    send its original to its topic once more
+  drop <id>      put it away unhandled`;
+
+/** Prints one value as one line of JSON. */
+export type Print = (value: unknown) => void;
+
+/** Runs one command line. */
+export async function runCommand(
+  letters: DeadLetters,
+  [command, subject]: readonly (string | undefined)[],
+  print: Print,
+): Promise<void> {
+  if (command === 'list') {
+    await list(letters, subject, print);
+    return;
+  }
+  if (subject === undefined) throw new UsageError(USAGE);
+  switch (command) {
+    case 'show':
+      print(found(subject, await letters.find(subject)));
+      return;
+    case 'replay':
+      found(subject, (await letters.replay(subject)) || undefined);
+      print({ id: subject, outcome: 'replayed' });
+      return;
+    case 'drop':
+      found(subject, (await letters.drop(subject)) || undefined);
+      print({ id: subject, outcome: 'dropped' });
+      return;
+    default:
+      throw new UsageError(USAGE);
+  }
+}
+
+async function list(letters: DeadLetters, topic: string | undefined, print: Print): Promise<void> {
+  const known = topicCatalog.map(({ name }): string => name);
+  if (topic !== undefined && !known.includes(topic)) {
+    throw new UsageError(`There is no topic "${topic}". There are ${known.join(', ')}.`);
+  }
+  for (const name of topic === undefined ? known : [topic]) {
+    for (const letter of await letters.list(name)) print(summary(letter));
+  }
+}
+
+/** Without the original: it is long, and what people wrote need not be seen to choose. */
+function summary({ id, key, letter }: OpenDeadLetter): object {
+  const { source_topic, error_type, error_message, retry_count, timestamp } = letter;
+  return { id, key, source_topic, error_type, error_message, retry_count, timestamp };
+}
+
+function found<Value>(id: string, value: Value | undefined): Value {
+  if (value !== undefined) return value;
+  throw new UsageError(`There is no open dead letter "${id}". See: npm run dlq -- list`);
+}
