@@ -14,7 +14,7 @@ const LENGTH_WEIGHT = 0.75;
 const DAMPING = 0.85;
 const ROUNDS = 30;
 /** The comparison of every sentence with every other is bounded; the newest are kept. */
-const MAX_COMPARED = 300;
+const MAX_COMPARED = 200;
 
 /** The sentences that have words in common with a query, the best first (Okapi BM25). */
 export function rankByQuery(query: readonly string[], sentences: readonly Sentence[]): Ranked[] {
@@ -38,17 +38,22 @@ export function rankByQuery(query: readonly string[], sentences: readonly Senten
 /** The sentences that most others speak of too, the most central first (TextRank). */
 export function rankByCentrality(sentences: readonly Sentence[]): Ranked[] {
   const compared = sentences.filter(({ terms }) => terms.length > 0).slice(-MAX_COMPARED);
-  const links = compared.map((one) => compared.map((other) => similarity(one, other)));
-  const strength = links.map((row) => row.reduce((sum, link) => sum + link, 0));
+  const termSets = compared.map(({ terms }) => new Set(terms));
+  const links = termSets.map((one) => termSets.map((other) => similarity(one, other)));
+  const shares = links.map((row) => {
+    const total = row.reduce((sum, link) => sum + link, 0);
+    return row.map((link) => (total === 0 ? 0 : link / total));
+  });
   let scores = compared.map(() => 1);
   for (let round = 0; round < ROUNDS; round++) {
-    scores = compared.map((_one, to) => {
-      const received = scores.reduce((sum, score, from) => {
-        const total = strength[from] ?? 0;
-        return total === 0 ? sum : sum + (score * (links[from]?.[to] ?? 0)) / total;
-      }, 0);
-      return 1 - DAMPING + DAMPING * received;
+    const next = compared.map(() => 1 - DAMPING);
+    shares.forEach((row, from) => {
+      const given = DAMPING * (scores[from] ?? 0);
+      row.forEach((share, to) => {
+        next[to] = (next[to] ?? 0) + given * share;
+      });
     });
+    scores = next;
   }
   return compared.map((sentence, at) => ({ sentence, score: scores[at] ?? 0 })).sort(byScore);
 }
@@ -66,13 +71,15 @@ export function topicsOf(sentences: readonly Sentence[], count: number): string[
     .map(([term]) => term);
 }
 
-function similarity(one: Sentence, other: Sentence): number {
+function similarity(one: ReadonlySet<string>, other: ReadonlySet<string>): number {
   if (one === other) {
     return 0;
   }
-  const theirs = new Set(other.terms);
-  const common = new Set(one.terms.filter((term) => theirs.has(term))).size;
-  return common / (Math.log(one.terms.length + 1) + Math.log(other.terms.length + 1));
+  let common = 0;
+  for (const term of one) {
+    common += other.has(term) ? 1 : 0;
+  }
+  return common / (Math.log(one.size + 1) + Math.log(other.size + 1));
 }
 
 function inverseFrequency(term: string, sentences: readonly Sentence[]): number {
