@@ -11,6 +11,8 @@ describe('PortChooser', () => {
     const taken: string[] = [];
     const chooser = new PortChooser((at, holder) => taken.push(`${at} ${holder}`));
     expect(await chooser.choose(port, 1)).toBeGreaterThan(port);
+    expect(await chooser.choose(port, 1)).toBeGreaterThan(port);
+    expect(taken.filter((line) => line.startsWith(`${port} `))).toHaveLength(1);
     expect(taken[0]).toMatch(new RegExp(`^${port} .+ \\(pid ${process.pid}\\)$`));
   });
 

@@ -6,9 +6,10 @@ import { promisify } from 'node:util';
 /** A port that is taken, and by whom. */
 export type ReportTaken = (port: number, holder: string) => void;
 
-/** Chooses free ports, each at most once. */
+/** Chooses free ports, each at most once, and names each that is taken once. */
 export class PortChooser {
   readonly #chosen = new Set<number>();
+  readonly #taken = new Set<number>();
   readonly #report: ReportTaken;
 
   constructor(report: ReportTaken) {
@@ -18,15 +19,17 @@ export class PortChooser {
   /** The preferred port, else the next free one in steps of `step`. */
   async choose(preferred: number, step: number): Promise<number> {
     let port = preferred;
-    while (this.#chosen.has(port) || !(await this.#isFree(port))) port += step;
+    while (!(await this.#canBeOurs(port))) port += step;
     this.#chosen.add(port);
     return port;
   }
 
-  async #isFree(port: number): Promise<boolean> {
-    const free = await isFree(port);
-    if (!free) this.#report(port, await holderOf(port));
-    return free;
+  async #canBeOurs(port: number): Promise<boolean> {
+    if (this.#chosen.has(port) || this.#taken.has(port)) return false;
+    if (await isFree(port)) return true;
+    this.#taken.add(port);
+    this.#report(port, await holderOf(port));
+    return false;
   }
 }
 

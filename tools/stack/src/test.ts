@@ -2,8 +2,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
-import { readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { SERVERS_VARIABLE, startSharedServers } from '@soma/testing';
+import { build } from './build.ts';
 import { workspace } from './paths.ts';
 
 /** What Jest's `--json` says of one project; only what is used here. */
@@ -14,14 +16,17 @@ interface JestReport {
   testResults: { assertionResults: { fullName: string; status: string }[] }[];
 }
 
+const PROJECTS = '{apps,libs,infra,tools}/*';
 const REPORT = 'test-report.json';
 
 process.chdir(workspace);
 process.exitCode = await runTests();
 
 async function runTests(): Promise<number> {
-  await Promise.all(reportFiles().map((file) => rm(file)));
+  await clearReports();
   await using servers = await startSharedServers();
+  // Tests that kill services run them as they are deployed: compiled.
+  await build();
   const code = await runProjects({ [SERVERS_VARIABLE]: JSON.stringify(servers) });
   const reports = await Promise.all(reportFiles().map(readReport));
   for (const name of reports.flatMap(skipped)) process.stdout.write(`skipped: ${name}\n`);
@@ -50,8 +55,15 @@ async function runProjects(environment: Record<string, string>): Promise<number>
   return code ?? 1;
 }
 
+async function clearReports(): Promise<void> {
+  await Promise.all(reportFiles().map((file) => rm(file)));
+  // Jest does not make the folder of its report.
+  const projects = globSync(`${PROJECTS}/jest.config.js`).map(dirname);
+  await Promise.all(projects.map((project) => mkdir(`${project}/dist`, { recursive: true })));
+}
+
 function reportFiles(): string[] {
-  return globSync(`{apps,libs,tools}/*/dist/${REPORT}`);
+  return globSync(`${PROJECTS}/dist/${REPORT}`);
 }
 
 async function readReport(file: string): Promise<JestReport> {

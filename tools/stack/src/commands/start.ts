@@ -1,10 +1,7 @@
-import { execFile } from 'node:child_process';
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
-import { parseArgs, promisify } from 'node:util';
+import { parseArgs } from 'node:util';
 import { Listr } from 'listr2';
+import { build, runNode } from '../build.ts';
 import { writeClients } from '../identity-clients.ts';
-import { workspace } from '../paths.ts';
 import { PortChooser } from '../ports.ts';
 import { RunningStack } from '../running-stack.ts';
 import { type DevelopmentSecrets, loadSecrets } from '../secrets.ts';
@@ -13,7 +10,6 @@ import { planServices, type Service } from '../services.ts';
 import { readStack } from '../stack-file.ts';
 import { welcome } from '../welcome.ts';
 
-const run = promisify(execFile);
 const report = (line: string): void => void process.stdout.write(`${line}\n`);
 
 /** `npm start`: everything up, until Ctrl-C or `npm run stack -- down`. */
@@ -72,7 +68,7 @@ async function bringUp({ stack, services, secrets, identityUrl }: Plan): Promise
                 title: 'Kafka (the first time it is downloaded)',
                 task: () => servers.startKafka(),
               },
-              { title: 'Build', task: build },
+              { title: 'Build', task: () => build() },
             ],
             { concurrent: true },
           ),
@@ -106,30 +102,9 @@ async function bringUp({ stack, services, secrets, identityUrl }: Plan): Promise
   });
 }
 
-async function build(): Promise<void> {
-  const apps = await readdir(join(workspace, 'apps'));
-  const projects = apps.map((app) => `apps/${app}/tsconfig.app.json`);
-  await runNode([
-    'node_modules/typescript/bin/tsc',
-    '-b',
-    'infra/db/tsconfig.lib.json',
-    ...projects,
-  ]);
-}
-
 async function provision({ urls }: Servers): Promise<void> {
   const env = { DATABASE_URL: urls.databaseUrl, KAFKA_BROKERS: urls.kafkaBrokers };
   await runNode(['tools/provision/src/main.ts'], { NODE_ENV: 'development', ...env });
-}
-
-/** Runs a script of ours; when it fails, what it printed is the error. */
-async function runNode(args: string[], env: Record<string, string> = {}): Promise<void> {
-  try {
-    await run(process.execPath, args, { cwd: workspace, env: { ...process.env, ...env } });
-  } catch (error) {
-    const { stdout, stderr } = error as { stdout: string; stderr: string };
-    throw new Error(`${args.join(' ')} failed:\n${stdout}${stderr}`, { cause: error });
-  }
 }
 
 function identityUrlOf(services: Service[]): string {
