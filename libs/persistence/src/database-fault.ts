@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { QueryFailedError } from 'typeorm';
 
 /**
@@ -12,7 +13,8 @@ const SERVER_FAULT_CLASSES = new Set(['08', '40', '53', '57', '58']);
  * later. A cut connection leaves open whether a COMMIT took effect.
  */
 export function isDatabaseFault(error: unknown): boolean {
-  if (!(error instanceof Error)) {
+  // Not `instanceof`: the error of a socket may come from another realm, as it does in tests.
+  if (!types.isNativeError(error)) {
     return false;
   }
   const { code } = (error instanceof QueryFailedError ? error.driverError : error) as {

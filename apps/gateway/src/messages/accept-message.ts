@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Accepted, MessageRequest, Principal } from '@soma/contracts';
+import { compileOutputSchema } from '@soma/llm';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
 import { idempotencyOf } from '../runtime/caller.ts';
-import { checkAttachments, checkMetadata, checkOutputSchemaSize } from './message-rules.ts';
+import { checkAttachments, checkMetadata } from './message-rules.ts';
 import { TurnIntake } from './turn-intake.ts';
 
 /** Takes a message in. */
@@ -27,7 +28,9 @@ export class AcceptMessage {
   ): Promise<Accepted> {
     checkMetadata(principal, request.metadata);
     checkAttachments(principal, request.attachments, this.config.STORAGE_BUCKET);
-    checkOutputSchemaSize(request.output_schema);
+    if (request.output_schema !== undefined) {
+      compileOutputSchema(request.output_schema);
+    }
     return this.intake.accept({
       principal,
       sessionId: request.session_id,

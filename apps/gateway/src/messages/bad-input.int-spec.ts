@@ -106,6 +106,11 @@ const BODIES: [name: string, body: unknown, expected: { status: number; path?: s
     { status: 400, path: 'attachments.0' },
   ],
   [
+    'an output schema that is none',
+    { message: 'a', output_schema: { type: 'nonsense' } },
+    { status: 422, path: 'output_schema.type' },
+  ],
+  [
     'a large output schema',
     { message: 'a', output_schema: { description: 'x'.repeat(32 * 1024) } },
     { status: 422, path: 'output_schema' },

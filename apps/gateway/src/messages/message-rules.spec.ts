@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Problem } from '@soma/kernel';
-import { checkAttachments, checkMetadata, checkOutputSchemaSize } from './message-rules.ts';
+import { checkAttachments, checkMetadata } from './message-rules.ts';
 
 const principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
 const OWN = 's3://files/tenants/acme/report.pdf';
@@ -90,28 +90,6 @@ describe('checkAttachments', () => {
     expect(
       refusal(() => {
         checkAttachments(principal, [], undefined);
-      }),
-    ).toBeUndefined();
-  });
-});
-
-describe('checkOutputSchemaSize', () => {
-  it('counts bytes and not characters', () => {
-    const schemaOf = (length: number) => ({ description: 'ä'.repeat(length) });
-
-    expect(
-      refusal(() => {
-        checkOutputSchemaSize(schemaOf(16_000));
-      }),
-    ).toBeUndefined();
-    expect(
-      refusal(() => {
-        checkOutputSchemaSize(schemaOf(17_000));
-      }),
-    ).toMatchObject({ status: 422 });
-    expect(
-      refusal(() => {
-        checkOutputSchemaSize(undefined);
       }),
     ).toBeUndefined();
   });

@@ -1,8 +1,6 @@
 import { ATTACHMENTS_MAX, type MessageRequest, type Principal } from '@soma/contracts';
 import { type FieldProblem, Problem } from '@soma/kernel';
 
-/** How large a JSON Schema for the answer may be, in bytes of its JSON text. */
-const OUTPUT_SCHEMA_MAX_BYTES = 32 * 1024;
 /** Names that say whose data it is. A client may repeat what its credential says, and no more. */
 const TENANT_KEYS = ['tenant', 'tenant_id'];
 /** Names that the system writes into the metadata of a message. */
@@ -97,16 +95,4 @@ function isWithin(folder: string, url: string): boolean {
   }
   const segments = url.slice(folder.length).split('/');
   return segments.every((segment) => segment !== '' && segment !== '.' && segment !== '..');
-}
-
-/** @throws {@link Problem} 422 `output_schema_too_large` */
-export function checkOutputSchemaSize(schema: MessageRequest['output_schema']): void {
-  if (schema !== undefined && Buffer.byteLength(JSON.stringify(schema)) > OUTPUT_SCHEMA_MAX_BYTES) {
-    throw new Problem({
-      status: 422,
-      code: 'output_schema_too_large',
-      detail: 'The output schema is larger than 32 KB. Use a smaller one.',
-      fields: [{ path: 'output_schema', message: 'must be at most 32 KB of JSON' }],
-    });
-  }
 }

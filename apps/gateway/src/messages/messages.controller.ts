@@ -50,8 +50,7 @@ export class MessagesController {
         'reserved_metadata',
         'storage_not_configured',
         'invalid_attachments',
-        'output_schema_too_large',
-        'invalid_output_schema',
+        'output_schema_invalid',
       ],
     },
   })

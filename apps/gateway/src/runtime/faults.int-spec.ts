@@ -39,7 +39,7 @@ describe('a gateway whose servers fail', () => {
     await Promise.all([migrate(new Secret(postgres.ownerUrl)), makeTopics(onKafka)]);
     const databaseUrl = await postgres.loginUrl('gateway');
     servers = { databaseUrl, kafka: onKafka, redisUrl: redis.url, issuer };
-    gateway = running.use(await startGateway(servers, { OUTBOX_LIMIT: '5' }));
+    gateway = running.use(await startGateway(servers, { OUTBOX_LIMIT: '50' }));
   }, 60_000);
 
   afterAll(() => running.disposeAsync(), 60_000);
@@ -61,6 +61,10 @@ describe('a gateway whose servers fail', () => {
       'SELECT count(*) FROM conversation.session_events WHERE published_at IS NULL',
     );
     return Number(row?.['count']);
+  }
+
+  async function untilAllIsPublished(): Promise<void> {
+    await until(async () => ((await countUnpublished()) === 0 ? true : undefined));
   }
 
   it('says that it is well', async () => {
@@ -92,6 +96,7 @@ describe('a gateway whose servers fail', () => {
   }, 60_000);
 
   it('accepts without Kafka until too much waits, and publishes it when Kafka is back (P1)', async () => {
+    await untilAllIsPublished();
     await kafka.kill();
     const accepted = await send('no-kafka');
     expect(accepted).toMatchObject({ status: 202, body: { cursor: '1.0' } });
@@ -105,7 +110,7 @@ describe('a gateway whose servers fail', () => {
     expect(refused.headers.get('retry-after')).toMatch(/^\d+$/);
 
     await kafka.start();
-    await until(async () => ((await countUnpublished()) === 0 ? true : undefined));
+    await untilAllIsPublished();
     await until(async () => ((await send('kafka-back')).status === 202 ? true : undefined));
   }, 90_000);
 
