@@ -3,6 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import pg from 'pg';
 import {
   createTestDatabase,
   createTestKafka,
@@ -11,7 +12,6 @@ import {
   ServerProcess,
   startModelServer,
   startTokenIssuer,
-  type TestDatabase,
   type TestModelServer,
   type TestTokenIssuer,
 } from '@soma/testing';
@@ -31,13 +31,18 @@ export interface Pod {
   thaw: () => void;
 }
 
+/** What a system lives on instead of the servers that all tests share. */
+export interface OwnServers {
+  postgres: { ownerUrl: string; loginUrl: (role: string) => Promise<string> };
+  brokers: string;
+}
+
 /** How large a system is, and in which servers it lives where not in the shared ones. */
 export interface SystemOptions {
   gateways?: number;
   workers?: number;
   environment?: Record<string, string>;
-  databaseServer?: { ownerUrl: string; loginUrl: (role: string) => Promise<string> };
-  brokers?: string;
+  servers?: OwnServers;
 }
 
 /** Gateways and workers as processes of their own, on real servers, with a scripted model. */
@@ -45,9 +50,12 @@ export interface System {
   gateways: Pod[];
   workers: Pod[];
   models: TestModelServer;
-  /** SQL as the owner. */
-  execute: TestDatabase['execute'];
-  databaseUrl: string;
+  /** A query as the owner, who sees all tenants. */
+  query: <Row>(sql: string, values?: unknown[]) => Promise<Row[]>;
+  kafka: { brokers: string; topicPrefix: string };
+  redisUrl: string;
+  /** Starts another pod beside those that run. */
+  addGateway: () => Promise<Pod>;
   /** A token of `acme` unless another tenant is named. */
   tokenFor: (tenant?: string) => Promise<string>;
   leaseMs: number;
@@ -58,34 +66,49 @@ export async function startSystem(
   running: AsyncDisposableStack,
   options: SystemOptions = {},
 ): Promise<System> {
-  const database = options.databaseServer ?? running.use(await createTestDatabase());
-  const kafka = options.brokers
-    ? { brokers: options.brokers, topicPrefix: '' }
+  const { servers } = options;
+  const database = servers?.postgres ?? running.use(await createTestDatabase());
+  const kafka = servers
+    ? { brokers: servers.brokers, topicPrefix: '' }
     : running.use(createTestKafka());
+  const redisUrl = (await createTestRedis()).url;
   const issuer = running.use(await startTokenIssuer());
   const models = running.use(await startModelServer());
   const environment = {
     ...environmentOf(issuer, models),
     KAFKA_BROKERS: kafka.brokers,
     KAFKA_TOPIC_PREFIX: kafka.topicPrefix,
-    REDIS_URL: (await createTestRedis()).url,
+    REDIS_URL: redisUrl,
     ...options.environment,
   };
   await promisify(execFile)(process.execPath, [join(WORKSPACE, 'tools/provision/src/main.ts')], {
     env: { ...process.env, ...environment, NODE_OPTIONS: '', DATABASE_URL: database.ownerUrl },
   });
   const logs = await mkdtemp(join(tmpdir(), 'soma-system-'));
-  const startPods = async (app: string, role: string, count: number): Promise<Pod[]> => {
-    const env = { ...environment, DATABASE_URL: await database.loginUrl(role) };
-    const names = Array.from({ length: count }, (_, index) => `${app}-${index + 1}`);
-    return Promise.all(names.map((name) => startPod(running, { app, name, env, logs })));
+  const start = async (app: 'gateway' | 'conversation-worker', number: number): Promise<Pod> => {
+    const databaseUrl = await database.loginUrl(app.replace('-', '_'));
+    const env = { ...environment, DATABASE_URL: databaseUrl };
+    return startPod(running, { app, name: `${app}-${number}`, env, logs });
   };
+  const startAll = (app: 'gateway' | 'conversation-worker', count = 1): Promise<Pod[]> =>
+    Promise.all(Array.from({ length: count }, (_, index) => start(app, index + 1)));
+  const owner = new pg.Pool({ connectionString: database.ownerUrl, max: 2 });
+  // A server that a test restarts cuts idle connections; the next query opens another.
+  owner.on('error', () => undefined);
+  running.defer(() => owner.end());
+  const [gateways, workers] = await Promise.all([
+    startAll('gateway', options.gateways),
+    startAll('conversation-worker', options.workers),
+  ]);
   return {
-    gateways: await startPods('gateway', 'gateway', options.gateways ?? 1),
-    workers: await startPods('conversation-worker', 'conversation_worker', options.workers ?? 1),
+    gateways,
+    workers,
     models,
-    execute: (database as TestDatabase).execute,
-    databaseUrl: database.ownerUrl,
+    query: async <Row>(sql: string, values: unknown[] = []) =>
+      (await owner.query(sql, values)).rows as Row[],
+    kafka,
+    redisUrl,
+    addGateway: () => start('gateway', gateways.length + 1),
     tokenFor: (tenant = 'acme') => issuer.tokenFor(tenant, 'gateway', { expiresIn: '1 hour' }),
     leaseMs: LEASE_MS,
   };
@@ -117,7 +140,8 @@ async function startPod(
     name: pod.name,
     command: process.execPath,
     args: [join(WORKSPACE, 'apps', pod.app, 'dist/main.js')],
-    env: { ...pod.env, PORT: String(port), HOSTNAME: pod.name },
+    // The model's name tells the model server which worker called.
+    env: { ...pod.env, PORT: String(port), HOSTNAME: pod.name, OPENAI_MODEL: pod.name },
     logFile: join(pod.logs, `${pod.name}.log`),
     stopSignal: 'SIGTERM',
     probe: async () => {
