@@ -1,5 +1,6 @@
 import type { FastifyInstance, onSendHookHandler } from 'fastify';
 import type { HealthChecks } from './health/health-checks.ts';
+import type { OpenExchanges } from './request-observer.ts';
 
 const LOOK_EVERY_MS = 50;
 
@@ -9,16 +10,11 @@ const LOOK_EVERY_MS = 50;
  * Node's own close waits for connections over which no request has come yet, as load balancers and
  * browsers keep them, until they time out. Here they are cut once nothing is being answered.
  */
-export function closeGracefully(server: FastifyInstance, health: HealthChecks): void {
-  let answering = 0;
-  server.addHook('onRequest', (_request, reply, done) => {
-    answering++;
-    // Not `onResponse`, which Fastify leaves out when the client has gone.
-    reply.raw.once('close', () => {
-      answering--;
-    });
-    done();
-  });
+export function closeGracefully(
+  server: FastifyInstance,
+  health: HealthChecks,
+  exchanges: OpenExchanges,
+): void {
   // When it is sent, because the service may have been told to stop since the request came.
   server.addHook('onSend', (...[, reply, , done]: Parameters<onSendHookHandler>) => {
     if (health.isStopping) {
@@ -28,7 +24,7 @@ export function closeGracefully(server: FastifyInstance, health: HealthChecks): 
   });
   server.addHook('preClose', (done) => {
     const timer = setInterval(() => {
-      if (answering === 0) {
+      if (exchanges.count === 0) {
         server.server.closeAllConnections();
       }
     }, LOOK_EVERY_MS);
