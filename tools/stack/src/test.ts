@@ -20,7 +20,11 @@ const PROJECTS = '{apps,libs,infra,tools}/*';
 const REPORT = 'test-report.json';
 
 process.chdir(workspace);
-process.exitCode = await runTests();
+process.exitCode = await runTests().catch((error: unknown) => {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stdout.write('0 passed, 1 failed\n');
+  return 1;
+});
 
 async function runTests(): Promise<number> {
   await clearReports();
