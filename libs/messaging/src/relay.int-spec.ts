@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Secret } from '@soma/kernel';
 import { createLogger } from '@soma/observability';
 import { createDataSource } from '@soma/persistence';
@@ -91,13 +91,19 @@ describe('Relay', () => {
     await makeTopics(connectTo(kafka), topic);
   });
   afterAll(() => running.disposeAsync());
-  beforeEach(() => database.query('TRUNCATE outbox'));
+  // A relay that goes on polling would publish the next test's rows.
+  let processes: AsyncDisposableStack;
+  beforeEach(async () => {
+    processes = new AsyncDisposableStack();
+    await database.query('TRUNCATE outbox');
+  });
+  afterEach(() => processes.disposeAsync());
 
   /** A process of its own, with its own way to Kafka. */
   function createRelay(brokers = kafka.brokers): Relay {
     const producer = new CoalescingProducer(connectTo({ ...kafka, brokers }));
     const relay = new Relay({ producer, outbox, logger, backlogLimit: 1_000 });
-    running.defer(async () => {
+    processes.defer(async () => {
       await relay.lastPass();
       await producer.onApplicationShutdown();
     });
