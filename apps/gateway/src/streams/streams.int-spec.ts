@@ -1,8 +1,7 @@
-import type { AddressInfo } from 'node:net';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Module } from '@nestjs/common';
 import { conversationOutbound, type RowType, type SessionEvent } from '@soma/contracts';
-import { createService } from '@soma/http';
 import { loadConfig, newIdentifier, Secret } from '@soma/kernel';
 import { CoalescingProducer, KafkaConnection } from '@soma/messaging';
 import { migrate } from '@soma/migrations';
@@ -16,14 +15,9 @@ import {
   type TestDatabase,
   type TestTokenIssuer,
 } from '@soma/testing';
-import { apiDescription } from '../api-description.ts';
-import { AppModule } from '../app.module.ts';
+import { WebSocket } from 'ws';
 import { gatewayConfig } from '../gateway.config.ts';
-import { type GatewayServers, makeTopics, until } from '../spec-support.ts';
-import { StreamsModule } from './streams.module.ts';
-
-@Module({})
-class GatewayWithStreams {}
+import { type GatewayServers, makeTopics, startGateway, until } from '../spec-support.ts';
 
 const PIECES = [
   'Gr\u00fc\u00dfe \u{1f44b}\u{1f3fd}',
@@ -64,28 +58,11 @@ describe('streams of two gateways', () => {
   afterAll(() => running.disposeAsync());
 
   async function startPod(settings: Record<string, string> = {}): Promise<Pod> {
-    const config = loadConfig(gatewayConfig, {
-      LOG_LEVEL: 'silent',
-      DATABASE_URL: servers.databaseUrl,
-      KAFKA_BROKERS: servers.kafka.brokers,
-      KAFKA_TOPIC_PREFIX: servers.kafka.topicPrefix,
-      REDIS_URL: servers.redisUrl,
-      IDENTITY_ISSUER: issuer.url,
-      GATEWAY_JWT_JWKS_URL: issuer.jwksUrl,
-      OTEL_EXPORTER_OTLP_ENDPOINT: '',
-      ...settings,
-    });
-    const module = {
-      module: GatewayWithStreams,
-      imports: [AppModule.configure(config), StreamsModule],
-    };
-    const service = await createService(module, { name: 'gateway', config, api: apiDescription });
-    let stopping: Promise<void> | undefined;
-    const stop = (): Promise<void> => (stopping ??= service.close());
+    const gateway = await startGateway(servers, settings);
+    const { url } = gateway;
+    let stopping: PromiseLike<void> | undefined;
+    const stop = async (): Promise<void> => (stopping ??= gateway[Symbol.asyncDispose]());
     running.defer(stop);
-    await service.listen(0, '127.0.0.1');
-    const { port } = service.getHttpServer().address() as AddressInfo;
-    const url = `http://127.0.0.1:${port}`;
     await until(async () => ((await fetch(`${url}/v1/health/ready`)).ok ? true : undefined));
     return { url, stop };
   }
@@ -133,8 +110,8 @@ describe('streams of two gateways', () => {
   const pathOf = ({ sessionId }: ScriptedTurn): string => `/v1/session/${sessionId}/events`;
 
   it('goes on in the other gateway after a cut at any byte (P4)', async () => {
-    const lengthOfAnswer = (await openAnswer()).envelopesLength + 4 * FRAME_LENGTH;
-    for (let begin = 0; begin <= lengthOfAnswer; begin += CUTS_AT_ONCE) {
+    const length = (await openAnswer()).writtenBytes + MESSAGE_BYTES;
+    for (let begin = 0; begin <= length; begin += CUTS_AT_ONCE) {
       const turn = await openAnswer();
       let resumed = 0;
       const resume = async (cutAfterBytes: number): Promise<Received[]> => {
@@ -154,11 +131,318 @@ describe('streams of two gateways', () => {
       for (const stream of await Promise.all(streams)) expect(outline(stream)).toEqual(WHOLE);
     }
   }, 120_000);
+
+  it('goes on after a cut of a WebSocket at any byte (P4)', async () => {
+    const relay = running.use(await startCuttingRelay(Number(new URL(one).port)));
+    const length = (await openAnswer()).writtenBytes + MESSAGE_BYTES;
+    for (let begin = 0; begin <= length; begin += CUTS_AT_ONCE) {
+      const turn = await openAnswer();
+      let resumed = 0;
+      const resume = async (cutAfterBytes: number): Promise<Received[]> => {
+        const path = `/v1/session/${turn.sessionId}/stream?cursor=`;
+        const headers = { ...(await headersOf()), 'x-cut': String(cutAfterBytes) };
+        const before = await readSocket(`${relay.url}${path}0`, { headers, until: endsText });
+        const cursor = before.at(-1)?.id ?? '0';
+        const after = await readSocket(`${other}${path}${cursor}`, {
+          ...{ headers, until: isFinal },
+          onOpen: () => (resumed += 1),
+        });
+        return [...before, ...after];
+      };
+      const streams = Array.from({ length: CUTS_AT_ONCE }, (_, index) => resume(begin + index));
+      await until(() => Promise.resolve(resumed === CUTS_AT_ONCE || undefined));
+      await turn.row('assistant.final', { message: TEXT });
+      for (const stream of await Promise.all(streams)) expect(outline(stream)).toEqual(WHOLE);
+    }
+  }, 120_000);
+
+  it('serves an answer whole from a gateway that was started in the middle of it', async () => {
+    const turn = await openAnswer();
+    const { url } = await startPod();
+    const whole = read(url + pathOf(turn), { until: isFinal });
+    await turn.repeatText();
+    await turn.row('assistant.final', { message: TEXT });
+    expect(outline(await whole)).toEqual(WHOLE);
+  });
+
+  it('reads rows from the timeline that Kafka lost, as soon as a later one is heard', async () => {
+    const turn = await begin();
+    const whole = read(one + pathOf(turn), { until: isFinal });
+    await turn.row('assistant.started', { keep: 0 }, { isHeard: false });
+    await turn.piece(TEXT);
+    await turn.row('session.updated', { turn_id: null }, { isHeard: false });
+    await turn.row('assistant.final', { message: TEXT });
+    expect(outline(await whole).map(([type, seq]) => `${type} ${seq}`)).toEqual([
+      ...['user.message 1', 'assistant.started 2', 'assistant.delta 2'],
+      ...['session.updated 3', 'assistant.final 4'],
+    ]);
+  });
+
+  it('finds within seconds what nothing in Kafka speaks of', async () => {
+    const turn = await begin();
+    const whole = read(one + pathOf(turn), { until: isFinal });
+    await turn.row('assistant.started', { keep: 0 }, { isHeard: false });
+    await turn.row('assistant.final', { message: TEXT }, { isHeard: false });
+    expect(outline(await whole)).toEqual(WHOLE);
+  });
+
+  it('begins with the oldest unfinished message, without text of what came before', async () => {
+    const turn = await openAnswer();
+    const next = await begin(turn.sessionId);
+    await turn.row('assistant.final', { message: TEXT });
+    await database.execute(
+      `UPDATE conversation.turns SET state = 'done' WHERE session_id = $1 AND seq = 1`,
+      [turn.sessionId],
+    );
+    const received = await read(one + pathOf(next), { until: isFinal });
+    expect(outline(received).map(([type, seq]) => `${type} ${seq}`)).toEqual([
+      ...['user.message 3', 'assistant.final 4'],
+    ]);
+  });
+
+  it('shows thinking without an id, and does not replay it', async () => {
+    const turn = await begin();
+    await turn.row('assistant.started', { keep: 0 });
+    const live = read(one + pathOf(turn), { until: isFinal });
+    await until(async () => {
+      await turn.thinking('Hm.');
+      return (await countOf(one, 'soma_streams_open')) > 0 ? true : undefined;
+    });
+    await turn.thinking('Hm.');
+    await turn.row('assistant.final', { message: TEXT });
+    const thoughts = (await live).filter(({ event }) => event.type === 'assistant.thinking');
+    expect(thoughts.length).toBeGreaterThan(0);
+    expect(thoughts.filter(({ id }) => id !== undefined)).toEqual([]);
+    expect(thoughts[0]?.event.cursor).toBe('2.0');
+    expect(outline(await read(one + pathOf(turn), { until: isFinal }))).toEqual(WHOLE);
+  });
+
+  it('ends a stream whose reader is too slow, and lets it resume', async () => {
+    const { url } = await startPod({ STREAM_BUFFER_BYTES: '1024' });
+    const turn = await begin();
+    const slow = connect(Number(new URL(url).port), '127.0.0.1').pause();
+    running.defer(() => void slow.destroy());
+    const { authorization = '' } = await headersOf();
+    slow.write(
+      `GET ${pathOf(turn)} HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\n\r\n`,
+    );
+    const closed = once(slow, 'close');
+    await turn.row('assistant.started', { keep: 0 });
+    const metric = 'soma_stream_slow_readers_total';
+    const before = await countOf(url, metric);
+    await until(async () => {
+      await Promise.all(Array.from({ length: 20 }, () => turn.piece('x'.repeat(50_000))));
+      return (await countOf(url, metric)) > before ? true : undefined;
+    });
+    slow.on('error', () => undefined).resume();
+    await closed;
+    await turn.row('assistant.final', { message: turn.text });
+    const resumed = await read(url + pathOf(turn), { until: isFinal });
+    expect(outline(resumed).at(-1)?.[2]).toBe(turn.text);
+  });
+
+  it('ends streams when it stops: with `retry`, and with 1012', async () => {
+    const pod = await startPod();
+    const turn = await begin();
+    const events = await openEventStream(pod.url + pathOf(turn), { headers: await headersOf() });
+    const socket = await openSocket(`${pod.url}/v1/session/${turn.sessionId}/stream`, {
+      headers: await headersOf(),
+    });
+    const closed = once(socket, 'close');
+    const types: string[] = [];
+    const ended = (async () => {
+      for await (const { event } of events) types.push(event);
+    })();
+    await pod.stop();
+    await ended;
+    expect(types).not.toContain('assistant.final');
+    expect(events.retryMs).toBe(1000);
+    expect(await closed).toEqual([1012, expect.anything()]);
+  });
+
+  it('ends streams of a session that is deleted', async () => {
+    const turn = await begin();
+    const url = one + pathOf(turn);
+    const stream = read(url, {});
+    await until(async () => ((await countOf(one, 'soma_streams_open')) > 0 ? true : undefined));
+    const headers = await headersOf();
+    const removed = await fetch(`${one}/v1/session/${turn.sessionId}`, {
+      method: 'DELETE',
+      headers,
+    });
+    expect(removed.status).toBe(204);
+    expect((await stream).map(({ event }) => event.type)).not.toContain('assistant.final');
+    expect((await fetch(url, { headers })).status).toBe(404);
+  });
+
+  it('refuses what is no cursor of the session, and sessions that are not there', async () => {
+    const turn = await openAnswer();
+    await turn.row('assistant.final', { message: TEXT });
+    const headers = await headersOf();
+    const statusOf = async (path: string, more: Record<string, string> = {}): Promise<number> => {
+      const response = await fetch(one + path, { headers: { ...headers, ...more } });
+      await response.body?.cancel();
+      return response.status;
+    };
+    const path = pathOf(turn);
+    const bad = ['x', '-1', '1.', '4.0', '1.1', `2.${TEXT.length + 1}`, '99999999999999.0', ''];
+    for (const cursor of bad) expect(await statusOf(`${path}?cursor=${cursor}`)).toBe(400);
+    expect(await statusOf(`${path}?cursor=0`, { 'last-event-id': '9.0' })).toBe(400);
+    expect(await statusOf(`${path}?cursor=9.0`, { 'last-event-id': '2.1' })).toBe(200);
+    expect(await statusOf('/v1/session/nobody/events')).toBe(404);
+    expect(await statusOf(path, await headersOf('globex'))).toBe(404);
+    expect(await statusOf(path, { authorization: '' })).toBe(401);
+  });
+
+  it('opens one stream of one session with a ticket', async () => {
+    const turn = await openAnswer();
+    await turn.row('assistant.final', { message: TEXT });
+    const another = await begin();
+    const ticketFor = async ({ sessionId }: ScriptedTurn): Promise<string> => {
+      const response = await fetch(`${one}/v1/session/${sessionId}/stream-ticket`, {
+        ...{ method: 'POST', headers: await headersOf() },
+      });
+      expect(response.status).toBe(201);
+      return ((await response.json()) as { ticket: string }).ticket;
+    };
+    const ticket = await ticketFor(turn);
+    const foreign = await fetch(`${other}${pathOf(another)}?ticket=${ticket}`);
+    expect(foreign.status).toBe(401);
+    const stream = await openEventStream(`${other}${pathOf(turn)}?ticket=${ticket}`);
+    stream[Symbol.dispose]();
+    expect((await fetch(`${other}${pathOf(turn)}?ticket=${ticket}`)).status).toBe(401);
+
+    const url = `${other}/v1/session/${turn.sessionId}/stream?cursor=0&ticket=`;
+    const received = await readSocket(url + (await ticketFor(turn)), { until: isFinal });
+    expect(outline(received)).toEqual(WHOLE);
+    await expect(openSocket(`${url}${ticket}`)).rejects.toThrow('401');
+  });
+
+  it('takes frames over a WebSocket, and says what is wrong with one', async () => {
+    const turn = await begin();
+    const headers = await headersOf();
+    const socket = await openSocket(`${one}/v1/session/${turn.sessionId}/stream?cursor=1.0`, {
+      headers,
+    });
+    const replies: Record<string, unknown>[] = [];
+    socket.on('message', (data: Buffer) => {
+      replies.push(JSON.parse(data.toString()) as Record<string, unknown>);
+    });
+    const ask = async (frame: unknown): Promise<Record<string, unknown>> => {
+      const count = replies.length;
+      socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame));
+      const isReply = (each: Record<string, unknown>): boolean =>
+        String(each['type']).startsWith('reply.');
+      return until(() => Promise.resolve(replies.slice(count).find(isReply)));
+    };
+    const message = { type: 'message', message: 'And?', request_id: 'r1', idempotency_key: 'k1' };
+    const accepted = await ask(message);
+    expect(accepted).toMatchObject({ type: 'reply.accepted', request_id: 'r1', cursor: '2.0' });
+    expect(await ask({ ...message, request_id: 'r2' })).toEqual({ ...accepted, request_id: 'r2' });
+    expect(await ask({ ...message, message: 'Or?' })).toMatchObject({
+      ...{ type: 'reply.problem', request_id: 'r1', problem: { code: 'idempotency_conflict' } },
+    });
+    expect(await ask({ type: 'cancel', turn_id: accepted['event_id'] })).toMatchObject({
+      ...{ type: 'reply.cancelled', request_id: null, turn_id: accepted['event_id'] },
+    });
+    expect(await ask('{"type":')).toMatchObject({ problem: { code: 'malformed_json' } });
+    expect(await ask({ type: 'message', message: 'x', role: 'system' })).toMatchObject({
+      problem: { code: 'invalid_request', fields: [{ path: 'role' }] },
+    });
+    const closed = once(socket, 'close');
+    socket.send(`{"type":"message","message":"${'x'.repeat(1024 * 1024)}"}`);
+    expect(await closed).toEqual([1009, expect.anything()]);
+  });
+
+  it('refuses a WebSocket before it is one', async () => {
+    const turn = await begin();
+    const path = `${one}/v1/session/${turn.sessionId}/stream`;
+    const headers = await headersOf();
+    await expect(openSocket(path)).rejects.toThrow('401');
+    await expect(openSocket(`${path}?cursor=7.0`, { headers })).rejects.toThrow('400');
+    await expect(openSocket(`${path}?token=7.0`, { headers })).rejects.toThrow('400');
+    await expect(openSocket(`${one}/v1/session/nobody/stream`, { headers })).rejects.toThrow('404');
+    await expect(openSocket(`${one}/v1/else`, { headers })).rejects.toThrow('404');
+  });
+
+  async function countOf(url: string, metric: string): Promise<number> {
+    const metrics = await (await fetch(`${url}/metrics`)).text();
+    const [, count] = new RegExp(`^${metric}\\{kind="sse"\\} (\\d+)`, 'm').exec(metrics) ?? [];
+    return Number(count ?? 0);
+  }
 });
 
-/** What a frame has besides the envelope, at most: `id`, `event` and `data` with their line ends. */
-const FRAME_LENGTH = 60;
-const CUTS_AT_ONCE = 200;
+/** Opens a WebSocket. A refusal rejects with its status. */
+async function openSocket(
+  url: string,
+  { headers = {} }: { headers?: Record<string, string> } = {},
+): Promise<WebSocket> {
+  const socket = new WebSocket(url.replace('http', 'ws'), { headers });
+  await once(socket, 'open');
+  return socket;
+}
+
+/** Reads a stream over a WebSocket until an event says that it is enough, or it is cut. */
+function readSocket(url: string, options: SocketReadOptions): Promise<Received[]> {
+  const { until: isLast, onOpen, headers = {} } = options;
+  const socket = new WebSocket(url.replace('http', 'ws'), { headers });
+  const received: Received[] = [];
+  socket.on('message', (data: Buffer) => {
+    const event = JSON.parse(data.toString()) as SessionEvent;
+    received.push({ id: event.cursor, event });
+    if (isLast(event)) socket.terminate();
+  });
+  socket.on('open', () => onOpen?.());
+  // A cut is what these tests are about.
+  socket.on('error', () => undefined);
+  return new Promise((resolve) => {
+    socket.on('close', () => {
+      resolve(received);
+    });
+  });
+}
+
+/** A way to a server that is cut after as many bytes of the stream as the header `x-cut` says. */
+async function startCuttingRelay(port: number): Promise<AsyncDisposable & { url: string }> {
+  const server = createServer((client) => {
+    const target = connect(port, '127.0.0.1');
+    let left = 0;
+    let head: string | undefined = '';
+    client.on('data', (chunk: Buffer) => {
+      left ||= Number(/x-cut: (\d+)/i.exec(chunk.toString('latin1'))?.[1] ?? 0);
+      target.write(chunk);
+    });
+    target.on('data', (chunk: Buffer) => {
+      if (head !== undefined) {
+        // The head of the answer, up to the empty line, is not part of the stream.
+        head += chunk.toString('latin1');
+        const end = head.indexOf('\r\n\r\n');
+        if (end < 0) return;
+        left += end + 4;
+        chunk = Buffer.from(head, 'latin1');
+        head = undefined;
+      }
+      client.write(chunk.subarray(0, left));
+      left -= chunk.length;
+      if (left <= 0) client.destroySoon();
+    });
+    client.on('close', () => target.destroy()).on('error', () => undefined);
+    target.on('close', () => client.destroy()).on('error', () => undefined);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port: ownPort } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${ownPort}`,
+    [Symbol.asyncDispose]: async () => {
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** The message that opens the turn, and what frames have besides their envelopes, at most. */
+const MESSAGE_BYTES = 1000;
+const CUTS_AT_ONCE = 75;
 
 const isFinal = ({ type }: SessionEvent): boolean => type === 'assistant.final';
 const endsText = (event: SessionEvent): boolean => 'to' in event && event.to === TEXT.length;
@@ -172,6 +456,12 @@ interface ReadOptions {
   until?: (event: SessionEvent) => boolean;
   cutAfterBytes?: number;
   lastId?: string | undefined;
+  onOpen?: () => void;
+}
+
+interface SocketReadOptions {
+  until: (event: SessionEvent) => boolean;
+  headers?: Record<string, string>;
   onOpen?: () => void;
 }
 
@@ -203,9 +493,10 @@ class ScriptedTurn {
   readonly sessionId: string;
   readonly #turnId: string;
   /** Of all that it has written, in bytes. */
-  envelopesLength = 0;
+  writtenBytes = 0;
   #startedSeq = 0;
   #text = '';
+  #repeating: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly database: TestDatabase,
@@ -232,8 +523,21 @@ class ScriptedTurn {
        VALUES ('acme', $1, $2, $3, $4, $5, $6, now(), now())`,
       [this.sessionId, seq, row.event_id, this.#turnId, type, envelope],
     );
-    if (type === 'assistant.started') this.#startedSeq = seq;
+    clearInterval(this.#repeating);
+    if (type === 'assistant.started') this.#open(seq);
     if (isHeard) await this.#publish(envelope);
+  }
+
+  /** As long as the answer is open its whole text is repeated, for those who lack a part of it. */
+  #open(seq: number): void {
+    this.#startedSeq = seq;
+    this.#repeating = setInterval(() => {
+      // Kafka is closed before an answer that a test has left open.
+      if (this.#text !== '')
+        this.repeatText().catch(() => {
+          clearInterval(this.#repeating);
+        });
+    }, 2_000).unref();
   }
 
   /** Streams a piece of the answer, by default the next one. */
@@ -254,6 +558,10 @@ class ScriptedTurn {
     await this.#publish(JSON.stringify(piece));
   }
 
+  get text(): string {
+    return this.#text;
+  }
+
   async repeatText(): Promise<void> {
     await this.piece(this.#text, 0);
   }
@@ -272,7 +580,7 @@ class ScriptedTurn {
   }
 
   async #publish(value: string): Promise<void> {
-    this.envelopesLength += Buffer.byteLength(value);
+    this.writtenBytes += Buffer.byteLength(value);
     const key = `acme:${this.sessionId}`;
     await this.producer.send({ topic: conversationOutbound.name, key, value });
   }
