@@ -6,12 +6,12 @@ import { stateDirectory } from './paths.ts';
 export const stackFile = join(stateDirectory, 'stack.json');
 
 /** One process of the stack. */
-export interface RunningProcess {
+interface RunningProcess {
   pid: number | undefined;
   port: number;
 }
 
-export interface RunningService extends RunningProcess {
+interface RunningService extends RunningProcess {
   app: string;
   url: string;
   log: string;
