@@ -1,16 +1,22 @@
 import { randomUUID } from 'node:crypto';
 import type { Accepted, RowEvent, SessionEvent } from '@soma/contracts';
-import { openEventStream, type StreamEvent } from '@soma/testing';
+import { openEventStream } from '@soma/testing';
 import type { Pod } from './system.ts';
 
-const ENDS = new Set(['assistant.final', 'assistant.cancelled', 'assistant.error']);
+/** The types of rows that end a turn. */
+export const ENDS: ReadonlySet<string> = new Set([
+  'assistant.final',
+  'assistant.cancelled',
+  'assistant.error',
+]);
 const WAIT_MS = 60_000;
 
 /** Waits until something holds, looking again and again. */
 export async function until<Result>(
   look: () => Promise<Result | undefined | false> | Result | undefined | false,
+  waitMs = WAIT_MS,
 ): Promise<Result> {
-  const deadline = Date.now() + WAIT_MS;
+  const deadline = Date.now() + waitMs;
   for (;;) {
     const result = await look();
     if (result !== undefined && result !== false) return result;
@@ -21,16 +27,16 @@ export async function until<Result>(
 
 /** A partner's program: it speaks to whichever gateway is there, and repeats what fails. */
 export class Client {
-  readonly #headers: Record<string, string>;
+  readonly headers: Readonly<Record<string, string>>;
 
   constructor(token: string) {
-    this.#headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    this.headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
   }
 
   request(pod: Pod, path: string, options: RequestInit = {}): Promise<Response> {
     return fetch(pod.url + path, {
       ...options,
-      headers: { ...this.#headers, ...(options.headers as Record<string, string>) },
+      headers: { ...this.headers, ...(options.headers as Record<string, string>) },
     });
   }
 
@@ -89,7 +95,7 @@ export class Client {
     const path = `/v1/session/${sessionId}/events`;
     const seen: { id: string | undefined; event: SessionEvent }[] = [];
     const stream = await openEventStream(pod.url + path, {
-      headers: { ...this.#headers, ...(cursor && { 'last-event-id': cursor }) },
+      headers: { ...this.headers, ...(cursor && { 'last-event-id': cursor }) },
       ...(cutAfterBytes !== undefined && { cutAfterBytes }),
     });
     let left = turns;
@@ -111,5 +117,3 @@ export function textOf(events: readonly SessionEvent[]): string {
   }
   return text;
 }
-
-export type { StreamEvent };

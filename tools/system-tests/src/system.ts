@@ -17,7 +17,7 @@ import {
 } from '@soma/testing';
 
 const WORKSPACE = resolve(import.meta.dirname, '../../..');
-const LEASE_MS = 2_000;
+const LEASE_MS = 3_000;
 
 /** One process of a service, as an operator sees it: it can be killed, frozen and started again. */
 export interface Pod {
