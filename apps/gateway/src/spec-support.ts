@@ -6,7 +6,7 @@ import { createTopics, KafkaConnection } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
 import { apiDescription } from './api-description.ts';
 import { AppModule } from './app.module.ts';
-import { gatewayConfig } from './gateway.config.ts';
+import { type GatewayConfig, gatewayConfig } from './gateway.config.ts';
 
 /** The real servers that a gateway of a test works with. */
 export interface GatewayServers {
@@ -61,17 +61,7 @@ export async function startGateway(
   servers: GatewayServers,
   settings: Record<string, string> = {},
 ): Promise<TestGateway> {
-  const config = loadConfig(gatewayConfig, {
-    LOG_LEVEL: 'silent',
-    DATABASE_URL: servers.databaseUrl,
-    KAFKA_BROKERS: servers.kafka.brokers,
-    KAFKA_TOPIC_PREFIX: servers.kafka.topicPrefix,
-    REDIS_URL: servers.redisUrl,
-    IDENTITY_ISSUER: servers.issuer.url,
-    GATEWAY_JWT_JWKS_URL: servers.issuer.jwksUrl,
-    OTEL_EXPORTER_OTLP_ENDPOINT: '',
-    ...settings,
-  });
+  const config = testConfig(servers, settings);
   const service = await createService(AppModule.configure(config), {
     name: 'gateway',
     config,
@@ -90,6 +80,20 @@ export async function startGateway(
     post: async (path, body, request) => toAnswer(await send(path, { body, ...request })),
     [Symbol.asyncDispose]: () => service.close(),
   };
+}
+
+function testConfig(servers: GatewayServers, settings: Record<string, string>): GatewayConfig {
+  return loadConfig(gatewayConfig, {
+    LOG_LEVEL: 'silent',
+    DATABASE_URL: servers.databaseUrl,
+    KAFKA_BROKERS: servers.kafka.brokers,
+    KAFKA_TOPIC_PREFIX: servers.kafka.topicPrefix,
+    REDIS_URL: servers.redisUrl,
+    IDENTITY_ISSUER: servers.issuer.url,
+    GATEWAY_JWT_JWKS_URL: servers.issuer.jwksUrl,
+    OTEL_EXPORTER_OTLP_ENDPOINT: '',
+    ...settings,
+  });
 }
 
 function sender(url: string, issuer: GatewayServers['issuer']): TestGateway['send'] {

@@ -2,11 +2,13 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { kafkaSchemas } from './kafka-schemas.ts';
+import { openapiDocuments } from './openapi-documents.ts';
 
 const workspace = join(import.meta.dirname, '../../..');
 const isCheck = process.argv.includes('--check');
 
-for (const { path, content } of await kafkaSchemas(workspace)) {
+const files = [...(await kafkaSchemas(workspace)), ...(await openapiDocuments(workspace))];
+for (const { path, content } of files) {
   const file = join(workspace, path);
   const existing = await readFile(file, 'utf8').catch(() => undefined);
   if (existing === content) continue;

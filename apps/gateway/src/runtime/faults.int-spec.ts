@@ -132,7 +132,7 @@ describe('a gateway whose servers fail', () => {
     const again = await Promise.all([send('no-postgres', 'key-2'), send('no-postgres', 'key-1')]);
 
     expect(again.map(({ body }) => body['cursor'])).toEqual(['2.0', '1.0']);
-    expect(repeated.body).toEqual(again[0]?.body);
+    expect(repeated.body).toEqual(again[0].body);
     const rows = await postgres.execute(
       `SELECT seq FROM conversation.session_events WHERE session_id = 'no-postgres' ORDER BY seq`,
     );

@@ -1,6 +1,7 @@
 import 'reflect-metadata';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { ModulesContainer, NestFactory } from '@nestjs/core';
+import { serviceModule } from '../service.module.ts';
 import { type ApiDescription, type ApiDocument, describeApi } from './document.ts';
 import { routesOf } from './routes.ts';
 
@@ -10,7 +11,7 @@ export async function describeService(
   version: string,
   api: ApiDescription,
 ): Promise<ApiDocument> {
-  const context = await NestFactory.createApplicationContext(module, {
+  const context = await NestFactory.createApplicationContext(serviceModule(module), {
     preview: true,
     abortOnError: false,
     logger: false,
