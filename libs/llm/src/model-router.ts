@@ -1,4 +1,4 @@
-import { type Breaker, createBreaker } from '@soma/kernel';
+import { type Breaker, type BreakerOptions, createBreaker } from '@soma/kernel';
 import { answerExtractively } from './extractive/extractive-model.ts';
 import { summarise as summariseExtractively } from './extractive/tasks.ts';
 import { summaryRequest } from './history.ts';
@@ -15,6 +15,8 @@ import type { LlmSettings } from './settings.ts';
 export interface ModelRouterOptions {
   /** Hears, once for each, of a default model that had to be replaced. */
   warn?: (message: string) => void;
+  /** Hears of every provider's breaker that opens or closes. */
+  onCircuitState?: NonNullable<BreakerOptions['onStateChange']>;
   now?: () => Date;
 }
 
@@ -30,8 +32,12 @@ export class ModelRouter {
   constructor(settings: LlmSettings, options: ModelRouterOptions = {}) {
     this.#settings = settings;
     this.#providers = openProviders(settings);
+    const { onCircuitState: onStateChange = () => undefined } = options;
     this.#breakers = new Map(
-      [...this.#providers.keys()].map((name) => [name, createBreaker({ name, isFailure })]),
+      [...this.#providers.keys()].map((name) => [
+        name,
+        createBreaker({ name, isFailure, onStateChange }),
+      ]),
     );
     this.#warn = options.warn ?? (() => undefined);
     this.#now = options.now ?? (() => new Date());

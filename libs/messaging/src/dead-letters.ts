@@ -11,6 +11,14 @@ const SETTLES = 'dead-letter-settles';
 /** Header of such a note: what was done with the letter. */
 const OUTCOME = 'dead-letter-outcome';
 
+/** Header of a record that is sent once more: the id of its letter. */
+const REPLAYS = 'dead-letter-replays';
+
+/** The letter that a record is the replay of, or undefined for a record that came of itself. */
+export function replayedLetter(headers: Readonly<Record<string, string>>): string | undefined {
+  return headers[REPLAYS];
+}
+
 /** Something that could not be handled, on its way to the dead letters of its topic. */
 export interface Casualty {
   /** The topic's name in the catalog. */
@@ -99,7 +107,12 @@ export class DeadLetters {
     if (open === undefined) return false;
     const { key, headers, letter } = open;
     const value = letter.original_event;
-    await this.#producer.send({ topic: letter.source_topic, key, value, headers });
+    await this.#producer.send({
+      topic: letter.source_topic,
+      key,
+      value,
+      headers: { ...headers, [REPLAYS]: id },
+    });
     await this.#settle(open, 'replayed');
     return true;
   }

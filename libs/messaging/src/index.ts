@@ -2,7 +2,7 @@ export type { TopicBatch, TopicRecord } from './batch-handler.ts';
 export { BroadcastReader, type BroadcastReaderOptions } from './broadcast-reader.ts';
 export { CoalescingProducer } from './coalescing-producer.ts';
 export { createTopics, type TopicOutcome } from './create-topics.ts';
-export { type Casualty, DeadLetters, type OpenDeadLetter } from './dead-letters.ts';
+export { type Casualty, DeadLetters, type OpenDeadLetter, replayedLetter } from './dead-letters.ts';
 export { type ClientIdentity, KafkaConnection } from './kafka-connection.ts';
 export { KafkaConsumers } from './kafka-consumers.ts';
 export { type KafkaConfig, kafkaSettings } from './kafka-settings.ts';

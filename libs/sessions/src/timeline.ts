@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { Cursor } from '@soma/contracts';
+import type { Cursor, RowEvent } from '@soma/contracts';
 import { SweepTransaction, TenantTransaction } from '@soma/persistence';
 import type { TimelineRow } from './timeline-row.ts';
+
+/** Where a turn stands. */
+export type TurnState = 'pending' | 'running' | 'waiting' | 'done' | 'failed' | 'cancelled';
 
 /** Reads a session's rows. */
 @Injectable()
@@ -31,10 +34,26 @@ export class Timeline {
         `SELECT seq, type, turn_id AS "turnId", envelope::text AS envelope
            FROM conversation.session_events
           WHERE tenant_id = $1 AND session_id = $2 AND seq > $3
+            AND envelope IS NOT NULL
           ORDER BY seq LIMIT $4`,
         [tenantId, sessionId, seq, limit],
       ),
     );
+  }
+
+  /** What has become of a turn; null where it is unknown or its session was deleted. */
+  async turnState(
+    tenantId: string,
+    { session_id, seq }: Pick<RowEvent, 'session_id' | 'seq'>,
+  ): Promise<TurnState | null> {
+    const [turn] = await this.transaction.run(tenantId, (manager) =>
+      manager.query<{ state: TurnState }[]>(
+        `SELECT state FROM conversation.turns
+          WHERE tenant_id = $1 AND session_id = $2 AND seq = $3`,
+        [tenantId, session_id, seq],
+      ),
+    );
+    return turn?.state ?? null;
   }
 
   /**

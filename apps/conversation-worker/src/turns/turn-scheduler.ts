@@ -43,6 +43,18 @@ export class TurnScheduler {
         this.set(running.size);
       },
     });
+    gauge({
+      name: 'soma_turns_unfinished',
+      help: 'Turns of all workers that have not ended, as the database knows them',
+      labelNames: ['state'],
+      async collect() {
+        // Without the database there is nothing to tell; the other metrics are still wanted.
+        const counts = await find.count().catch(() => ({}));
+        Object.entries(counts).forEach(([state, count]) => {
+          this.set({ state }, count);
+        });
+      },
+    });
   }
 
   start(): void {

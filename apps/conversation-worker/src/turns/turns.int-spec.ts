@@ -1,9 +1,21 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
-import { type Principal, type RowEvent, topicCatalog } from '@soma/contracts';
+import {
+  conversationInbound,
+  type Principal,
+  type RowEvent,
+  sessionKey,
+  topicCatalog,
+} from '@soma/contracts';
 import { createService } from '@soma/http';
 import { loadConfig, newIdentifier, retryTransient, Secret } from '@soma/kernel';
-import { createTopics, KafkaConnection, KafkaConsumers, kafkaSettings } from '@soma/messaging';
+import {
+  CoalescingProducer,
+  createTopics,
+  KafkaConnection,
+  KafkaConsumers,
+  kafkaSettings,
+} from '@soma/messaging';
 import { migrate } from '@soma/migrations';
 import { createLogger } from '@soma/observability';
 import { AcceptTurns, CancelTurns, Personas, Sessions, Timeline } from '@soma/sessions';
@@ -258,6 +270,23 @@ describe('the worker', () => {
       metadata: { action: 'summarize' },
     });
     expect(JSON.stringify(models.calls.at(-1)?.body)).toContain('The launch is on Friday.');
+  });
+
+  it('has a failed message answered once when its dead letter is replayed', async () => {
+    const { session_id } = await say(attempts([[{ status: 400 }], [{ text: 'after all' }]]));
+    const [message] = await endOf(session_id);
+    const replay = {
+      topic: conversationInbound.name,
+      key: sessionKey({ tenant_id: 'acme', session_id }),
+      value: JSON.stringify({ ...message, schema: conversationInbound.version }),
+      headers: { 'dead-letter-replays': 'conversation.inbound:0:7' },
+    };
+
+    await worker.get(CoalescingProducer).sendAll([replay, replay]);
+
+    const events = await endOf(session_id, 2);
+    expect(events.at(-1)).toMatchObject({ type: 'assistant.final', message: 'after all' });
+    expect(events.filter(({ type }) => type === 'user.message')).toHaveLength(2);
   });
 
   it('stops a call whose turn was cancelled, and goes on with the next one', async () => {

@@ -1,15 +1,19 @@
 import {
   type BeforeApplicationShutdown,
   type DynamicModule,
+  Logger,
   Module,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { ModelRouter } from '@soma/llm';
+import { recordCircuitState } from '@soma/observability';
 import type { WorkerConfig } from '../worker.config.ts';
 import { AnswerTurn } from './answer-turn.ts';
 import { BuildRequest } from './build-request.ts';
+import { DeadLettersController } from '../dead-letters/dead-letters.controller.ts';
 import { InboundController } from './inbound.controller.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
+import { ReplayTurn } from './replay-turn.ts';
 import { RunTurn } from './run-turn.ts';
 import { RunningTurns } from './running-turns.ts';
 import { TURN_LIMITS } from './turn-limits.ts';
@@ -24,13 +28,21 @@ export class TurnsModule implements OnApplicationBootstrap, BeforeApplicationShu
     return {
       module: TurnsModule,
       global: true,
-      controllers: [InboundController],
+      controllers: [InboundController, DeadLettersController],
       providers: [
         { provide: TURN_LIMITS, useValue: config },
-        { provide: ModelRouter, useFactory: () => new ModelRouter(config) },
+        {
+          provide: ModelRouter,
+          useFactory: () =>
+            new ModelRouter(config, {
+              warn: (message) => new Logger('ModelRouter').warn(message),
+              onCircuitState: recordCircuitState,
+            }),
+        },
         AnswerTurn,
         BuildRequest,
         LeaseKeeper,
+        ReplayTurn,
         RunTurn,
         RunningTurns,
         TurnScheduler,
