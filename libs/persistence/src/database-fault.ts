@@ -1,4 +1,3 @@
-import { types } from 'node:util';
 import { QueryFailedError } from 'typeorm';
 
 /**
@@ -14,7 +13,8 @@ const SERVER_FAULT_CLASSES = new Set(['08', '40', '53', '57', '58']);
  */
 export function isDatabaseFault(error: unknown): boolean {
   // Not `instanceof`: the error of a socket may come from another realm, as it does in tests.
-  if (!types.isNativeError(error)) {
+  const message = (error as { message?: unknown } | null | undefined)?.message;
+  if (typeof message !== 'string') {
     return false;
   }
   const { code } = (error instanceof QueryFailedError ? error.driverError : error) as {
@@ -22,7 +22,7 @@ export function isDatabaseFault(error: unknown): boolean {
   };
   if (typeof code !== 'string') {
     // The pg driver gives neither class nor code to a connection that it lost or could not get.
-    return /connection|timeout|Client was closed|not queryable/i.test(error.message);
+    return /connection|timeout|Client was closed|not queryable/i.test(message);
   }
   return SERVER_FAULT_CLASSES.has(code.slice(0, 2)) || /^E[A-Z]+$/.test(code);
 }
