@@ -129,6 +129,17 @@ describe('the states of a turn', () => {
     }
   }
 
+  /** The workers die, and another one runs whatever it can take. */
+  async function drain(sessionId: string): Promise<void> {
+    await Promise.all(['w1', 'w2'].map((worker) => leases.beat(worker, -1)));
+    const held: ClaimedTurn[] = [];
+    const claim = () => play(sessionId, held, { act: 'claim', worker: 'heir', claim: 0 });
+    for (await claim(); held.length > 0; await claim()) {
+      await play(sessionId, held, { act: 'end', worker: 'heir', claim: 0 });
+      held.pop();
+    }
+  }
+
   it('let one attempt at a time write, and end each turn once and in order (P2, P3)', async () => {
     await assert(
       asyncProperty(array(step, { minLength: 10, maxLength: 40 }), async (steps) => {
@@ -141,6 +152,11 @@ describe('the states of a turn', () => {
           });
         }
         checkTimeline(await eventsOf(sessionId));
+        await drain(sessionId);
+        const events = await eventsOf(sessionId);
+        checkTimeline(events);
+        const count = (types: string[]) => events.filter(({ type }) => types.includes(type)).length;
+        expect(count(ENDS)).toBe(count(['user.message']));
       }),
       { numRuns: 40 },
     );
