@@ -1,8 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { type ClientFrame, clientFrame, type Principal, type ServerReply } from '@soma/contracts';
-import { parseStrictJson } from '@soma/http';
+import { parseStrictJson, toFieldProblems } from '@soma/http';
 import { Problem } from '@soma/kernel';
-import type { z } from 'zod';
 import { Frame } from './frame.ts';
 import type { SessionCommands } from './session-commands.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -79,19 +78,8 @@ function readFrame(text: string): ClientFrame {
       status: 400,
       code: 'invalid_request',
       detail: 'The frame is not in the expected form. Correct the listed fields and send it again.',
-      fields: error.issues.flatMap(toFields),
+      fields: toFieldProblems(error.issues),
     });
   }
   return data;
-}
-
-function toFields(issue: z.core.$ZodIssue): { path: string; message: string }[] {
-  if (issue.code === 'unrecognized_keys') {
-    // zod names them together, at their parent. A client looks for the path of each.
-    return issue.keys.map((key) => ({
-      path: [...issue.path, key].map(String).join('.'),
-      message: 'is not a known field',
-    }));
-  }
-  return [{ path: issue.path.map(String).join('.'), message: issue.message }];
 }

@@ -2,7 +2,8 @@ import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { CLIENT_IDENTIFIER, newIdentifier, Problem } from '@soma/kernel';
+import { REQUEST_ID_HEADER, requestIdFrom } from '@soma/http';
+import { Problem } from '@soma/kernel';
 import { WebSocketServer } from 'ws';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
 import { OpenSocketStream } from './open-socket-stream.ts';
@@ -10,6 +11,7 @@ import { refuseUpgrade } from './refuse-upgrade.ts';
 
 /** As large as the body of a request may be. A larger frame is answered with close code 1009. */
 const MAX_FRAME_BYTES = 1024 * 1024;
+
 /** Takes WebSockets (RFC 6455) in, on the server that serves HTTP. */
 @Injectable()
 export class StreamSockets implements OnApplicationBootstrap {
@@ -60,10 +62,8 @@ export class StreamSockets implements OnApplicationBootstrap {
   }
 
   #standardHeaders(headers: IncomingHttpHeaders): Record<string, string> {
-    const sent = headers['x-request-id'];
-    const isPlain = typeof sent === 'string' && CLIENT_IDENTIFIER.test(sent);
     return {
-      'x-request-id': isPlain ? sent : newIdentifier(),
+      [REQUEST_ID_HEADER]: requestIdFrom(headers),
       'x-api-version': this.config.GATEWAY_API_VERSION,
     };
   }
