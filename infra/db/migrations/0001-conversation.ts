@@ -217,7 +217,9 @@ const SWEEP_POLICIES = `
     USING (published_at IS NULL OR published_at = now());
   CREATE POLICY relay_mark ON conversation.session_events FOR UPDATE
     TO gateway_sweep, conversation_worker_sweep
-    USING (published_at IS NULL) WITH CHECK (true);
+    -- Unpublished, or marked by this transaction. In these words, because with IS NULL alone the
+    -- planner takes the index of unpublished rows for the few to be marked, and reads a whole backlog.
+    USING (coalesce(published_at, now()) = now()) WITH CHECK (true);
 
   -- Streams: how far the open sessions have come.
   GRANT SELECT (tenant_id, session_id, last_seq, deleted_at) ON conversation.sessions
