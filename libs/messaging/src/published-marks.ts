@@ -24,8 +24,8 @@ export class PublishedMarks {
   add(ids: string[]): void {
     if (this.#waiting.length >= MAX_WAITING) return;
     this.#waiting.push(...ids);
+    this.#flushIn(COLLECT_MS);
     if (this.#waiting.length >= MARKS_PER_STATEMENT) void this.flush();
-    else this.#flushIn(COLLECT_MS);
   }
 
   /** Writes what waits. What cannot be written is tried again later. */
@@ -58,6 +58,10 @@ export class PublishedMarks {
   }
 
   #flushIn(ms: number): void {
-    this.#timer ??= setTimeout(() => void this.flush(), ms);
+    this.#timer ??= setTimeout(() => {
+      // It may fire while marks are written: those that come later need a timer of their own.
+      this.#timer = undefined;
+      void this.flush();
+    }, ms);
   }
 }
