@@ -110,7 +110,10 @@ export default defineConfig(
     rules: { '@typescript-eslint/no-restricted-imports': closedDoors({ except: name }) },
   })),
   {
-    files: ['**/*.spec.ts', '**/*.int-spec.ts', 'libs/testing/**/*.ts', 'tools/**/*.ts'],
+    files: [
+      ...['**/*.spec.ts', '**/*.int-spec.ts', '**/spec-support.ts'],
+      ...['libs/testing/**/*.ts', 'tools/**/*.ts'],
+    ],
     rules: {
       '@nx/enforce-module-boundaries': moduleBoundaries({ forTests: true }),
       '@typescript-eslint/no-restricted-imports': 'off',

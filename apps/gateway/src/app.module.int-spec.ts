@@ -2,17 +2,15 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Authenticator, authOptions } from '@soma/auth';
 import { modelList } from '@soma/contracts';
-import { loadConfig, Secret } from '@soma/kernel';
-import { migrate } from '@soma/migrations';
-import {
-  createTestDatabase,
-  createTestKafka,
-  createTestRedis,
-  startTokenIssuer,
-} from '@soma/testing';
+import { loadConfig } from '@soma/kernel';
 import { gatewayConfig } from './gateway.config.ts';
 import { gatewayApi } from './openapi.ts';
-import { type GatewayServers, makeTopics, startGateway, type TestGateway } from './spec-support.ts';
+import {
+  createGatewayServers,
+  type GatewayServers,
+  startGateway,
+  type TestGateway,
+} from './spec-support.ts';
 
 describe('the gateway', () => {
   const running = new AsyncDisposableStack();
@@ -20,12 +18,7 @@ describe('the gateway', () => {
   let gateway: TestGateway;
 
   beforeAll(async () => {
-    const database = running.use(await createTestDatabase());
-    const kafka = running.use(createTestKafka());
-    const issuer = running.use(await startTokenIssuer());
-    await Promise.all([migrate(new Secret(database.ownerUrl)), makeTopics(kafka)]);
-    const { url: redisUrl } = await createTestRedis();
-    servers = { databaseUrl: await database.loginUrl('gateway'), kafka, redisUrl, issuer };
+    servers = await createGatewayServers(running);
     gateway = running.use(
       await startGateway(servers, {
         GATEWAY_API_VERSION: 'v7',

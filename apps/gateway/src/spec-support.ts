@@ -1,9 +1,17 @@
 import type { AddressInfo } from 'node:net';
 import { topicCatalog } from '@soma/contracts';
 import { createService } from '@soma/http';
-import { loadConfig, retryTransient, sleep } from '@soma/kernel';
+import { loadConfig, retryTransient, Secret, sleep } from '@soma/kernel';
 import { createTopics, KafkaConnection } from '@soma/messaging';
+import { migrate } from '@soma/migrations';
 import { createLogger } from '@soma/observability';
+import {
+  createTestDatabase,
+  createTestKafka,
+  createTestRedis,
+  startTokenIssuer,
+  type TestDatabase,
+} from '@soma/testing';
 import { apiDescription } from './api-description.ts';
 import { AppModule } from './app.module.ts';
 import { type GatewayConfig, gatewayConfig } from './gateway.config.ts';
@@ -18,6 +26,11 @@ export interface GatewayServers {
     jwksUrl: string;
     tokenFor: (tenantId: string, audience: string) => Promise<string>;
   };
+}
+
+/** Servers of one test file alone, into whose database it may look. */
+export interface TestServers extends GatewayServers {
+  database: TestDatabase;
 }
 
 /** What a test sends. */
@@ -43,6 +56,17 @@ export interface TestAnswer {
   status: number;
   headers: Headers;
   body: Record<string, unknown>;
+}
+
+/** A migrated database, topics, Redis and an issuer of tokens, for one test file alone. */
+export async function createGatewayServers(running: AsyncDisposableStack): Promise<TestServers> {
+  const database = running.use(await createTestDatabase());
+  const kafka = running.use(createTestKafka());
+  const issuer = running.use(await startTokenIssuer());
+  await Promise.all([migrate(new Secret(database.ownerUrl)), makeTopics(kafka)]);
+  const { url: redisUrl } = await createTestRedis();
+  const databaseUrl = await database.loginUrl('gateway');
+  return { database, databaseUrl, kafka, redisUrl, issuer };
 }
 
 /** Makes the topics of the catalog. */

@@ -9,7 +9,12 @@ import {
   toAccepted,
 } from './accept-statements.ts';
 import { forgetKeys, keepAnswers, keyName, type OwnedKey, takeKeys } from './idempotency.ts';
-import { idempotencyConflict, sessionDeleted, sessionNotFound } from './problems.ts';
+import {
+  idempotencyConflict,
+  sessionDeleted,
+  sessionNotFound,
+  unknownPersona,
+} from './problems.ts';
 import type { OutboxRow } from './timeline-row.ts';
 
 type KeyedTurn = NewTurn & { key: OwnedKey };
@@ -45,6 +50,7 @@ export class AcceptBatch {
       stored.forEach((accepted, item) => this.#results.set(item, accepted));
     }
     await this.#refuseUnknownSessions(this.#open(items).filter(({ mustExist }) => mustExist));
+    await this.#refuseUnknownPersonas(this.#open(items));
     const rows = await this.#insert(this.#open(items));
     await this.#settleKeys();
     this.#repeats.forEach((first, item) => {
@@ -98,6 +104,24 @@ export class AcceptBatch {
     items
       .filter(({ sessionId }) => !isKnown.has(sessionId))
       .forEach((item) => this.#results.set(item, sessionNotFound(item.sessionId)));
+  }
+
+  /** Most messages name none: then nothing is asked. */
+  async #refuseUnknownPersonas(items: NewTurn[]): Promise<void> {
+    const byPersona = Map.groupBy(items, ({ personaId }) => personaId);
+    byPersona.delete(null);
+    if (byPersona.size === 0) {
+      return;
+    }
+    const known = await this.#manager.query<{ persona_id: string }[]>(
+      `SELECT persona_id FROM conversation.personas
+        WHERE tenant_id = $1 AND persona_id = ANY ($2)`,
+      [this.#tenantId, [...byPersona.keys()]],
+    );
+    known.forEach(({ persona_id }) => byPersona.delete(persona_id));
+    byPersona.forEach((refused, personaId) => {
+      refused.forEach((item) => this.#results.set(item, unknownPersona(personaId ?? '')));
+    });
   }
 
   async #insert(items: NewTurn[]): Promise<OutboxRow[]> {

@@ -70,7 +70,7 @@ export class AcceptTurns {
    * first answer.
    *
    * @throws {@link Problem} 404 `session_not_found`, 409 `session_deleted`,
-   *   409 `idempotency_conflict`
+   *   409 `idempotency_conflict`, 422 `persona_not_found`
    */
   accept(request: AcceptRequest): Promise<Accepted> {
     return this.#commits.submit(toNewTurn(request));

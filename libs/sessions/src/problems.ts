@@ -9,6 +9,16 @@ export function sessionNotFound(sessionId: string): Problem {
   });
 }
 
+/** 422: the message names a persona that its tenant does not have. */
+export function unknownPersona(personaId: string): Problem {
+  return new Problem({
+    status: 422,
+    code: 'persona_not_found',
+    detail: `There is no persona "${personaId}". Create it with POST /v1/personas, or name another.`,
+    fields: [{ path: 'persona_id', message: 'is not a persona' }],
+  });
+}
+
 /** 409: an id that was deleted is never used again. */
 export function sessionDeleted(sessionId: string): Problem {
   return new Problem({

@@ -4,18 +4,10 @@ import { createServer, type IncomingMessage, request, type ServerResponse } from
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { Secret } from '@soma/kernel';
-import { migrate } from '@soma/migrations';
+import { freePort } from '@soma/testing';
 import {
-  createTestDatabase,
-  createTestKafka,
-  createTestRedis,
-  freePort,
-  startTokenIssuer,
-} from '@soma/testing';
-import {
+  createGatewayServers,
   type GatewayServers,
-  makeTopics,
   startGateway,
   type TestGateway,
 } from '../spec-support.ts';
@@ -67,12 +59,7 @@ describe('/v1/capsules', () => {
       server.close();
     });
     await once(server, 'listening');
-    const database = running.use(await createTestDatabase());
-    const kafka = running.use(createTestKafka());
-    const issuer = running.use(await startTokenIssuer());
-    await Promise.all([migrate(new Secret(database.ownerUrl)), makeTopics(kafka)]);
-    const { url: redisUrl } = await createTestRedis();
-    servers = { databaseUrl: await database.loginUrl('gateway'), kafka, redisUrl, issuer };
+    servers = await createGatewayServers(running);
     const { port } = server.address() as AddressInfo;
     gateway = await startWith(`http://127.0.0.1:${port}/base/`);
   });

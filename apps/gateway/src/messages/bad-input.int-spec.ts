@@ -1,14 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Secret } from '@soma/kernel';
-import { migrate } from '@soma/migrations';
-import {
-  createTestDatabase,
-  createTestKafka,
-  createTestRedis,
-  startTokenIssuer,
-  type TestDatabase,
-} from '@soma/testing';
-import { makeTopics, startGateway, type TestGateway } from '../spec-support.ts';
+import { type TestDatabase } from '@soma/testing';
+import { createGatewayServers, startGateway, type TestGateway } from '../spec-support.ts';
 
 const BUCKET = 'soma-files';
 const OWN_FILE = `s3://${BUCKET}/tenants/acme/a.pdf`;
@@ -59,6 +51,11 @@ const BODIES: [name: string, body: unknown, expected: { status: number; path?: s
     { status: 400, path: 'session_id' },
   ],
   ['an empty session id', { message: 'a', session_id: '' }, { status: 400, path: 'session_id' }],
+  [
+    'an unknown persona',
+    { message: 'a', persona_id: 'nobody' },
+    { status: 422, path: 'persona_id' },
+  ],
   ['a bad persona id', { message: 'a', persona_id: "'; --" }, { status: 400, path: 'persona_id' }],
   [
     'deep nesting',
@@ -124,13 +121,8 @@ describe('bad input', () => {
   let gatewayWithoutStorage: TestGateway;
 
   beforeAll(async () => {
-    database = running.use(await createTestDatabase());
-    const kafka = running.use(createTestKafka());
-    const issuer = running.use(await startTokenIssuer());
-    await Promise.all([migrate(new Secret(database.ownerUrl)), makeTopics(kafka)]);
-    const { url: redisUrl } = await createTestRedis();
-    const databaseUrl = await database.loginUrl('gateway');
-    const servers = { databaseUrl, kafka, redisUrl, issuer };
+    const servers = await createGatewayServers(running);
+    database = servers.database;
     gateway = running.use(await startGateway(servers, { STORAGE_BUCKET: BUCKET }));
     gatewayWithoutStorage = running.use(await startGateway(servers));
   });

@@ -51,6 +51,7 @@ export class MessagesController {
         'storage_not_configured',
         'invalid_attachments',
         'output_schema_invalid',
+        'persona_not_found',
       ],
     },
   })
@@ -73,7 +74,7 @@ export class MessagesController {
     problems: {
       ...acceptProblems,
       404: ['session_not_found'],
-      422: ['unknown_action', 'reserved_metadata'],
+      422: ['unknown_action', 'reserved_metadata', 'persona_not_found'],
     },
   })
   action(

@@ -1,16 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Secret } from '@soma/kernel';
-import { migrate } from '@soma/migrations';
-import {
-  createTestDatabase,
-  createTestKafka,
-  createTestRedis,
-  startTokenIssuer,
-  type TestDatabase,
-} from '@soma/testing';
+import { type TestDatabase } from '@soma/testing';
 import { Redis } from 'ioredis';
 import {
-  makeTopics,
+  createGatewayServers,
   startGateway,
   type TestAnswer,
   type TestGateway,
@@ -29,19 +21,15 @@ describe('accepting messages', () => {
   let redis: Redis;
 
   beforeAll(async () => {
-    database = running.use(await createTestDatabase());
-    const kafka = running.use(createTestKafka());
-    const issuer = running.use(await startTokenIssuer());
-    await Promise.all([migrate(new Secret(database.ownerUrl)), makeTopics(kafka)]);
-    const { url: redisUrl } = await createTestRedis();
-    redis = new Redis(redisUrl);
+    const servers = await createGatewayServers(running);
+    database = servers.database;
+    redis = new Redis(servers.redisUrl);
     running.defer(() => {
       redis.disconnect();
     });
-    const databaseUrl = await database.loginUrl('gateway');
-    const servers = { databaseUrl, kafka, redisUrl, issuer };
     gateway = running.use(await startGateway(servers, { STORAGE_BUCKET: BUCKET }));
     other = running.use(await startGateway(servers));
+    await gateway.post('/v1/personas', { persona_id: 'helpdesk', name: 'Help desk' });
   });
 
   // Also when the set-up fails half-way: a server left behind would keep the test run from ending.
@@ -115,6 +103,25 @@ describe('accepting messages', () => {
       const { body } = await gateway.get('/v1/session/shared/timeline', { tenant });
       expect(body['events']).toMatchObject([{ tenant_id: tenant, message: `of ${tenant}` }]);
     }
+  });
+
+  it("knows the tenant's own personas alone, and stores nothing for another (P6)", async () => {
+    const request = { session_id: 'persona', persona_id: 'helpdesk', message: 'Hello' };
+
+    const theirs = await gateway.post(MESSAGE, request, { tenant: 'globex' });
+    const own = await gateway.post(MESSAGE, request);
+    const action = { session_id: 'persona', persona_id: 'nobody', action: 'summarize' };
+    const unknown = await gateway.post(ACTION, action);
+
+    expect(own.status).toBe(202);
+    for (const answer of [theirs, unknown]) {
+      expect(answer).toMatchObject({
+        status: 422,
+        body: { code: 'persona_not_found', fields: [{ path: 'persona_id' }] },
+      });
+    }
+    expect((await gateway.get('/v1/session/persona', { tenant: 'globex' })).status).toBe(404);
+    expect(await timelineOf('persona')).toHaveLength(1);
   });
 
   it('remembers the session in Redis, off the path', async () => {

@@ -1,14 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { persona } from '@soma/contracts';
-import { Secret } from '@soma/kernel';
-import { migrate } from '@soma/migrations';
 import {
-  createTestDatabase,
-  createTestKafka,
-  createTestRedis,
-  startTokenIssuer,
-} from '@soma/testing';
-import { makeTopics, startGateway, type TestAnswer, type TestGateway } from '../spec-support.ts';
+  createGatewayServers,
+  startGateway,
+  type TestAnswer,
+  type TestGateway,
+} from '../spec-support.ts';
 
 const PERSONAS = '/v1/personas';
 
@@ -17,13 +14,7 @@ describe('/v1/personas', () => {
   let gateway: TestGateway;
 
   beforeAll(async () => {
-    const database = running.use(await createTestDatabase());
-    const kafka = running.use(createTestKafka());
-    const issuer = running.use(await startTokenIssuer());
-    await Promise.all([migrate(new Secret(database.ownerUrl)), makeTopics(kafka)]);
-    const { url: redisUrl } = await createTestRedis();
-    const databaseUrl = await database.loginUrl('gateway');
-    const servers = { databaseUrl, kafka, redisUrl, issuer };
+    const servers = await createGatewayServers(running);
     gateway = running.use(await startGateway(servers, { OPENAI_API_KEY: 'sk-canary' }));
   });
 

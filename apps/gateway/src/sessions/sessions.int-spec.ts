@@ -1,15 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { rowEvent, session } from '@soma/contracts';
-import { Secret } from '@soma/kernel';
-import { migrate } from '@soma/migrations';
-import {
-  createTestDatabase,
-  createTestKafka,
-  createTestRedis,
-  startTokenIssuer,
-} from '@soma/testing';
 import { z } from 'zod';
-import { makeTopics, startGateway, type TestGateway } from '../spec-support.ts';
+import { createGatewayServers, startGateway, type TestGateway } from '../spec-support.ts';
 
 const page = z.object({ events: z.array(rowEvent), next_cursor: z.string().nullable() });
 const list = z.object({ sessions: z.array(session), next_cursor: z.string().nullable() });
@@ -19,13 +11,7 @@ describe('/v1/session', () => {
   let gateway: TestGateway;
 
   beforeAll(async () => {
-    const database = running.use(await createTestDatabase());
-    const kafka = running.use(createTestKafka());
-    const issuer = running.use(await startTokenIssuer());
-    await Promise.all([migrate(new Secret(database.ownerUrl)), makeTopics(kafka)]);
-    const { url: redisUrl } = await createTestRedis();
-    const databaseUrl = await database.loginUrl('gateway');
-    gateway = running.use(await startGateway({ databaseUrl, kafka, redisUrl, issuer }));
+    gateway = running.use(await startGateway(await createGatewayServers(running)));
   });
 
   afterAll(() => running.disposeAsync());

@@ -2,22 +2,13 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { conversationOutbound, type RowType, type SessionEvent } from '@soma/contracts';
-import { loadConfig, newIdentifier, Secret } from '@soma/kernel';
+import { loadConfig, newIdentifier } from '@soma/kernel';
 import { CoalescingProducer, KafkaConnection } from '@soma/messaging';
-import { migrate } from '@soma/migrations';
 import { createLogger } from '@soma/observability';
-import {
-  createTestDatabase,
-  createTestKafka,
-  createTestRedis,
-  openEventStream,
-  startTokenIssuer,
-  type TestDatabase,
-  type TestTokenIssuer,
-} from '@soma/testing';
+import { openEventStream, type TestDatabase } from '@soma/testing';
 import { WebSocket } from 'ws';
 import { gatewayConfig } from '../gateway.config.ts';
-import { type GatewayServers, makeTopics, startGateway, until } from '../spec-support.ts';
+import { createGatewayServers, startGateway, type TestServers, until } from '../spec-support.ts';
 
 const PIECES = [
   'Gr\u00fc\u00dfe \u{1f44b}\u{1f3fd}',
@@ -29,20 +20,16 @@ const TEXT = PIECES.join('');
 describe('streams of two gateways', () => {
   const running = new AsyncDisposableStack();
   let database: TestDatabase;
-  let issuer: TestTokenIssuer;
   let producer: CoalescingProducer;
-  let servers: GatewayServers;
+  let servers: TestServers;
   let one: string;
   let other: string;
 
   beforeAll(async () => {
-    database = running.use(await createTestDatabase());
-    const kafka = running.use(createTestKafka());
-    issuer = running.use(await startTokenIssuer());
-    await Promise.all([migrate(new Secret(database.ownerUrl)), makeTopics(kafka)]);
-    const { url: redisUrl } = await createTestRedis();
-    servers = { databaseUrl: await database.loginUrl('gateway'), kafka, redisUrl, issuer };
-    const settings = { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_PREFIX: kafka.topicPrefix };
+    servers = await createGatewayServers(running);
+    database = servers.database;
+    const { brokers, topicPrefix } = servers.kafka;
+    const settings = { KAFKA_BROKERS: brokers, KAFKA_TOPIC_PREFIX: topicPrefix };
     producer = new CoalescingProducer(
       new KafkaConnection(loadConfig(gatewayConfig, settings), {
         clientId: 'streams-tests',
@@ -68,7 +55,7 @@ describe('streams of two gateways', () => {
   }
 
   async function headersOf(tenant = 'acme'): Promise<Record<string, string>> {
-    return { authorization: `Bearer ${await issuer.tokenFor(tenant, 'gateway')}` };
+    return { authorization: `Bearer ${await servers.issuer.tokenFor(tenant, 'gateway')}` };
   }
 
   /** Accepts a message, and answers it like a worker. */
