@@ -5,6 +5,7 @@ import { createLogger } from '@soma/observability';
 import { databaseUrl, PersistenceModule } from '@soma/persistence';
 import { SessionOutbox, SessionsModule } from '@soma/sessions';
 import { CapsulesModule } from './capsules/capsules.module.ts';
+import { ForwardingModule } from './forwarding/forwarding.module.ts';
 import type { GatewayConfig } from './gateway.config.ts';
 import { MessagesModule } from './messages/messages.module.ts';
 import { ModelsModule } from './models/models.module.ts';
@@ -34,6 +35,7 @@ export class AppModule {
         PersonasModule,
         CapsulesModule,
         ModelsModule,
+        ForwardingModule,
       ],
     };
   }

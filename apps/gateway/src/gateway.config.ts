@@ -35,6 +35,10 @@ export const gatewayConfig = z.object({
     .url('must be a URL')
     .optional()
     .describe('Base URL of the capsule registry; `/capsules…` is appended. Unset: 503.'),
+  IDENTITY_URL: z
+    .url('must be a URL')
+    .default('http://localhost:8080')
+    .describe('Where the identity service is reached, to which its routes are passed on.'),
   REDIS_URL: secretSetting
     .default(new Secret('redis://localhost:6379'))
     .describe('Where Redis is: `redis://` or `rediss://`.'),

@@ -66,6 +66,7 @@ export {
 } from './http/stream.contract.ts';
 export { clientIdentifier, timestamp } from './identifiers.ts';
 export { principal, type Principal } from './principal.ts';
+export { appServing, type RoutedApp, routeTable } from './routes.ts';
 export { topicCatalog } from './topics/catalog.ts';
 export {
   conversationInbound,

@@ -82,6 +82,7 @@ export function environmentOf(service: Service, deployment: Deployment): Record<
     KAFKA_BROKERS: servers.kafkaBrokers,
     SOMA_MASTER_KEY: secrets.masterKey,
     IDENTITY_ISSUER: deployment.identityUrl,
+    IDENTITY_URL: deployment.identityUrl,
     IDENTITY_CLIENTS_FILE: deployment.clientsFile,
   };
 }
