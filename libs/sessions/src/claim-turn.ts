@@ -81,10 +81,6 @@ export class ClaimTurn {
     { workerId, maxPerTenant }: { workerId: string; maxPerTenant: number },
   ): Promise<ClaimedTurn | null> {
     const claim = await this.transaction.run(tenantId, async (manager) => {
-      // Looked at before anything is locked: a session whose turn runs elsewhere costs one query.
-      if ((await findClaimable(manager, { tenantId, sessionId, maxPerTenant })) === null) {
-        return null;
-      }
       await lockSession(manager, tenantId, sessionId);
       const turn = await findClaimable(manager, { tenantId, sessionId, maxPerTenant });
       return turn === null ? null : takeTurn(manager, { tenantId, sessionId, workerId, turn });
