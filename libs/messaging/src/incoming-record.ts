@@ -1,7 +1,7 @@
 import type { KafkaMessage } from 'kafkajs';
 
 /** Where a record lies. */
-export interface RecordPosition {
+interface RecordPosition {
   partition: number;
   offset: string;
 }

@@ -32,7 +32,7 @@ export interface Pod {
 }
 
 /** What a system lives on instead of the servers that all tests share. */
-export interface OwnServers {
+interface OwnServers {
   postgres: { ownerUrl: string; loginUrl: (role: string) => Promise<string> };
   brokers: string;
 }
