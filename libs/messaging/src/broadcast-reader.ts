@@ -1,5 +1,6 @@
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { isAbortError, newIdentifier, sleep } from '@soma/kernel';
+import type { TraceHeaders } from '@soma/observability';
 import type { Consumer, EachBatchPayload, KafkaMessage } from 'kafkajs';
 import type { KafkaConnection } from './kafka-connection.ts';
 import { consumerMetrics } from './messaging-metrics.ts';
@@ -16,7 +17,7 @@ export interface BroadcastReaderOptions {
   /** How far back it begins, in milliseconds by the broker's clock. */
   beginBackMs: number;
   /** Gets every record as bytes: most belong to sessions that nobody here asks for. */
-  onRecord: (key: Buffer, value: Buffer, timestampMs: number) => void;
+  onRecord: (key: Buffer, value: Buffer, headers: TraceHeaders) => void;
   /** Reading begins or goes on, after what may have been a pause. */
   onAssigned: (partitions: number[]) => void;
 }
@@ -125,10 +126,10 @@ export class BroadcastReader implements OnApplicationBootstrap, OnApplicationShu
     return Promise.resolve();
   }
 
-  #giveOutOne({ key, value, timestamp }: KafkaMessage): void {
+  #giveOutOne({ key, value, headers = {} }: KafkaMessage): void {
     if (key === null || value === null) return;
     try {
-      this.#options.onRecord(key, value, Number(timestamp));
+      this.#options.onRecord(key, value, headers);
     } catch (error) {
       // One record must not keep the process from the others.
       const { connection, topic } = this.#options;

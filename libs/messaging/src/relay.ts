@@ -1,6 +1,6 @@
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { isAbortError, sleep } from '@soma/kernel';
-import type { Logger } from '@soma/observability';
+import { type Logger, traceHeaders } from '@soma/observability';
 import type { CoalescingProducer } from './coalescing-producer.ts';
 import { relayMetrics } from './messaging-metrics.ts';
 import type { Backlog, Outbox, PublishableRow } from './outbox.ts';
@@ -62,7 +62,7 @@ export class Relay implements OnApplicationBootstrap, OnApplicationShutdown {
 
   /** Sends rows that have just been committed. It returns at once and never fails. */
   publish(rows: PublishableRow[]): void {
-    const sending = this.#send(rows).then(
+    const sending = this.#send(causedHere(rows)).then(
       () => {
         relayMetrics.rows.inc({ from: 'memory' }, rows.length);
         this.#marks.add(rows.map(({ id }) => id));
@@ -152,6 +152,16 @@ export class Relay implements OnApplicationBootstrap, OnApplicationShutdown {
       await sleep(pauseMs, signal).catch(ignoreAbort);
     }
   }
+}
+
+/** What wrote the rows causes what is done with them, unless a record says what did. */
+function causedHere(rows: PublishableRow[]): PublishableRow[] {
+  const cause = traceHeaders();
+  if (cause['traceparent'] === undefined) return rows;
+  return rows.map(({ id, records }) => ({
+    id,
+    records: records.map((record) => ({ ...record, headers: { ...cause, ...record.headers } })),
+  }));
 }
 
 function ignoreAbort(error: unknown): void {

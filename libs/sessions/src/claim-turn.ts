@@ -155,9 +155,9 @@ async function takeTurn(
   }
   const keep = context.steps.reduce((sum, { kept }) => sum + kept, 0);
   const content = assistantRow(origin, startedContent(keep));
-  const row = await insertRow(manager, { content, seq: startedSeq });
   const { seq, age_ms: ageMs, trace_headers } = turn;
   const traceHeaders = trace_headers ?? {};
+  const row = await insertRow(manager, { content, seq: startedSeq, headers: traceHeaders });
   const taken = { seq, attempt, startedSeq, keep, deaths, ageMs, traceHeaders };
   return { turn: { ...origin, ...context, ...taken }, row };
 }

@@ -5,7 +5,7 @@ import { type OutboxRow, type RowContent, toOutboxRow, writeEnvelope } from './t
 /** Writes one row at a `seq` that was taken under the session's lock. */
 export async function insertRow(
   manager: EntityManager,
-  { content, seq }: { content: RowContent; seq: number },
+  { content, seq, headers }: { content: RowContent; seq: number; headers?: Record<string, string> },
 ): Promise<OutboxRow> {
   const occurredAt = new Date();
   const envelope = writeEnvelope(content, seq, occurredAt);
@@ -16,7 +16,7 @@ export async function insertRow(
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
     [tenantId, sessionId, seq, content.event_id, content.turn_id, type, envelope, occurredAt],
   );
-  return toOutboxRow({ tenantId, sessionId, seq, type, envelope });
+  return toOutboxRow({ tenantId, sessionId, seq, type, envelope }, headers);
 }
 
 /**

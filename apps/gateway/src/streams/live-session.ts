@@ -1,5 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { formatCursor, type PieceEvent } from '@soma/contracts';
+import { startSpan, type TraceHeaders } from '@soma/observability';
 import type { TimelineRow } from '@soma/sessions';
 import { Frame } from './frame.ts';
 import { readRecord } from './heard-record.ts';
@@ -9,6 +10,7 @@ import type { Subscriber } from './subscriber.ts';
 
 /** What a {@link LiveSession} needs from those who keep it. */
 export interface LiveSessionOptions {
+  tenantId: string;
   readAfter: (seq: number) => Promise<TimelineRow[]>;
   /** A subscriber was removed because rows that it lacks are no longer kept. */
   onUnserved: (subscriber: Subscriber) => void;
@@ -37,8 +39,12 @@ export class LiveSession {
     return true;
   }
 
-  /** Takes a record of Kafka. */
-  hear(value: Buffer): void {
+  /**
+   * Takes a record of Kafka.
+   *
+   * @param headers - Of a record that is heard as it comes, whose trace ends here.
+   */
+  hear(value: Buffer, headers: TraceHeaders = {}): void {
     const envelope = value.toString();
     const record = readOrNull(envelope);
     if (record === null) {
@@ -51,13 +57,32 @@ export class LiveSession {
         return;
       case 'delta':
         this.merge.piece(record.piece, envelope);
+        this.#deliver();
         break;
       case 'row':
-        this.merge.row(record.row);
+        this.#traced(headers, () => {
+          this.merge.row(record.row);
+          this.#deliver();
+        });
         break;
     }
-    this.#deliver();
     this.#readMissing();
+  }
+
+  /** Rows alone: a span for each piece would cost more than the piece. */
+  #traced(headers: TraceHeaders, deliver: () => void): void {
+    if (headers['traceparent'] === undefined) {
+      deliver();
+      return;
+    }
+    const span = startSpan({
+      name: 'stream.deliver',
+      kind: 'consumer',
+      causedBy: headers,
+      attributes: { 'tenant.id': this.options.tenantId },
+    });
+    span.run(deliver);
+    span.end();
   }
 
   /** Reads what is missing of a timeline that reaches to this row. */

@@ -20,7 +20,7 @@ import {
 } from '@nestjs/common';
 import { sessionKey } from '@soma/contracts';
 import { Problem, sleep } from '@soma/kernel';
-import { gauge } from '@soma/observability';
+import { gauge, type TraceHeaders } from '@soma/observability';
 import { SessionHeads, type SessionName, Timeline, type TimelineRow } from '@soma/sessions';
 import { LiveSession } from './live-session.ts';
 import { SessionMerge } from './merge.ts';
@@ -117,10 +117,10 @@ export class SessionStreams implements OnApplicationBootstrap, BeforeApplication
   }
 
   /** Takes a record of `conversation.outbound`, unparsed. Most are of sessions of other processes. */
-  hear(key: Buffer, value: Buffer): void {
+  hear(key: Buffer, value: Buffer, headers: TraceHeaders): void {
     const name = key.toString();
     this.#recent.add(name, value, performance.now());
-    this.#sessions.get(name)?.live.hear(value);
+    this.#sessions.get(name)?.live.hear(value, headers);
   }
 
   /** Has all that was committed but not heard read from the timeline. */
@@ -179,6 +179,7 @@ export class SessionStreams implements OnApplicationBootstrap, BeforeApplication
       return false;
     }
     const live = new LiveSession(merge, {
+      tenantId,
       readAfter: (seq) => this.#readAfter({ tenantId, sessionId }, seq),
       onUnserved: (unserved) => {
         this.#begin(unserved);

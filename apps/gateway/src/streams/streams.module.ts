@@ -33,8 +33,8 @@ const BEGIN_BACK_MS = 15_000;
           connection,
           topic: conversationOutbound.name,
           beginBackMs: BEGIN_BACK_MS,
-          onRecord: (key, value) => {
-            streams.hear(key, value);
+          onRecord: (key, value, headers) => {
+            streams.hear(key, value, headers);
           },
           onAssigned: () => {
             streams.compareWithTimeline();

@@ -1,0 +1,104 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { buffer } from 'node:stream/consumers';
+
+/** A span as it was sent. Ids are in hexadecimal; the parent's is empty for the first of a trace. */
+export interface CollectedSpan {
+  service: string;
+  name: string;
+  traceId: string;
+  spanId: string;
+  parentSpanId: string;
+}
+
+/** A collector of traces that speaks OTLP over HTTP. */
+export interface TraceCollector extends AsyncDisposable {
+  /** For `OTEL_EXPORTER_OTLP_ENDPOINT`. */
+  url: string;
+  requests: { path: string | undefined; type: string | undefined; body: Buffer }[];
+  /** All spans that were sent so far. */
+  spans: () => CollectedSpan[];
+}
+
+/** Starts a collector of traces on a free port. */
+export async function startTraceCollector(): Promise<TraceCollector> {
+  const requests: TraceCollector['requests'] = [];
+  const server = createServer((request, response) => {
+    void buffer(request).then((body) => {
+      requests.push({ path: request.url, type: request.headers['content-type'], body });
+      response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
+    });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}`,
+    requests,
+    spans: () => requests.flatMap(({ body }) => readSpans(body)),
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/**
+ * Reads an `ExportTraceServiceRequest`: `resource_spans` = 1 holds `resource` = 1, whose
+ * `attributes` = 1 are pairs of `key` = 1 and `value` = 2, and `scope_spans` = 2, which holds
+ * `spans` = 2.
+ */
+function readSpans(request: Buffer): CollectedSpan[] {
+  return fieldsOf(request, 1).flatMap((resourceSpans) => {
+    const attributes = fieldsOf(resourceSpans, 1).flatMap((resource) => fieldsOf(resource, 1));
+    const service = attributes.find((pair) => textOf(pair, 1) === 'service.name');
+    // A value is a message too, with `string_value` = 1.
+    const name = service && fieldsOf(service, 2).map((value) => textOf(value, 1))[0];
+    return fieldsOf(resourceSpans, 2)
+      .flatMap((scope) => fieldsOf(scope, 2))
+      .map((span) => ({
+        service: name ?? '',
+        name: textOf(span, 5),
+        traceId: hexOf(span, 1),
+        spanId: hexOf(span, 2),
+        parentSpanId: hexOf(span, 4),
+      }));
+  });
+}
+
+function textOf(message: Buffer, field: number): string {
+  return fieldsOf(message, field)[0]?.toString() ?? '';
+}
+
+function hexOf(message: Buffer, field: number): string {
+  return fieldsOf(message, field)[0]?.toString('hex') ?? '';
+}
+
+/** The length-delimited fields of one number in a message of Protocol Buffers. */
+function fieldsOf(message: Buffer, wanted: number): Buffer[] {
+  const found: Buffer[] = [];
+  let at = 0;
+  const varint = (): number => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = message[at++] ?? 0;
+      value += (byte & 0x7f) * 2 ** shift;
+      if (byte < 0x80) return value;
+    }
+  };
+  const sizeOf: Record<number, () => number> = {
+    0: () => (varint(), 0),
+    1: () => 8,
+    2: varint,
+    5: () => 4,
+  };
+  while (at < message.length) {
+    const tag = varint();
+    const size = sizeOf[tag & 7]?.() ?? 0;
+    if (tag >> 3 === wanted && (tag & 7) === 2) found.push(message.subarray(at, at + size));
+    at += size;
+  }
+  return found;
+}
