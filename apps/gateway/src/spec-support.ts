@@ -34,7 +34,7 @@ export interface TestServers extends GatewayServers {
 }
 
 /** What a test sends. */
-export interface TestRequest {
+interface TestRequest {
   method?: string;
   /** Sent as JSON; text is sent as it is. */
   body?: unknown;

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Accepted } from '@soma/contracts';
+import { gauge, traceHeaders } from '@soma/observability';
 import { type AcceptRequest, AcceptTurns } from '@soma/sessions';
 import { rethrowFault } from '../runtime/faults.ts';
 import { SessionMeta } from '../session-meta/session-meta.ts';
@@ -12,7 +13,15 @@ export class TurnIntake {
     private readonly outbox: OutboxGate,
     private readonly turns: AcceptTurns,
     private readonly sessionMeta: SessionMeta,
-  ) {}
+  ) {
+    gauge({
+      name: 'soma_accepts_waiting',
+      help: 'Messages that wait for a transaction.',
+      collect() {
+        this.set(turns.waiting);
+      },
+    });
+  }
 
   /**
    * Resolves when the turn is durable.
@@ -20,9 +29,10 @@ export class TurnIntake {
    * @throws {@link Problem} 502 `outbox_full`, 503 `database_unavailable` or `overloaded`, and what
    *   `AcceptTurns` throws
    */
-  async accept(request: AcceptRequest): Promise<Accepted> {
+  async accept(request: Omit<AcceptRequest, 'traceHeaders'>): Promise<Accepted> {
     this.outbox.check();
-    const accepted = await this.turns.accept(request).catch(rethrowFault);
+    const traced = { ...request, traceHeaders: traceHeaders() };
+    const accepted = await this.turns.accept(traced).catch(rethrowFault);
     this.sessionMeta.remember({
       tenantId: request.principal.tenant_id,
       sessionId: accepted.session_id,
