@@ -6,7 +6,7 @@ import { interleave, median } from './rounds.ts';
 import { type Servers, startServers } from './servers.ts';
 
 const CONNECTIONS = 64;
-const ROUND_S = 4;
+const ROUND_S = 3;
 const DRAIN_LIMIT_MS = 60_000;
 const MESSAGE = 'What did we agree on yesterday? '.repeat(6);
 

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { format, resolveConfig } from 'prettier';
 import { accept } from './accept.bench.ts';
 import { fanOut } from './fan-out.bench.ts';
 import { type Report, tableOf } from './figure.ts';
@@ -31,4 +32,7 @@ for (const name of chosen) {
 const page = pageOf(reports);
 process.stdout.write(`\n${page}`);
 // The page in the docs is always one whole run.
-if (only === undefined) await writeFile(join(workspace, 'docs/benchmarks.md'), page);
+if (only === undefined) {
+  const filepath = join(workspace, 'docs/benchmarks.md');
+  await writeFile(filepath, await format(page, { ...(await resolveConfig(filepath)), filepath }));
+}
