@@ -23,6 +23,10 @@ const LEASE_MS = 3_000;
 export interface Pod {
   name: string;
   url: string;
+  /** Changes with every start. */
+  readonly pid: number;
+  /** What its `--print-config` prints. */
+  printConfig: () => Promise<string>;
   start: () => Promise<void>;
   /** SIGTERM. */
   stop: () => Promise<void>;
@@ -52,8 +56,12 @@ export interface System {
   models: TestModelServer;
   /** A query as the owner, who sees all tenants. */
   query: <Row>(sql: string, values?: unknown[]) => Promise<Row[]>;
+  /** That of every role here. */
+  databasePassword: string;
   kafka: { brokers: string; topicPrefix: string };
   redisUrl: string;
+  /** The folder of the pods' log files. */
+  logs: string;
   /** Starts another pod beside those that run. */
   addGateway: () => Promise<Pod>;
   /** A token of `acme` unless another tenant is named. */
@@ -106,8 +114,10 @@ export async function startSystem(
     models,
     query: async <Row>(sql: string, values: unknown[] = []) =>
       (await owner.query(sql, values)).rows as Row[],
+    databasePassword: new URL(database.ownerUrl).password,
     kafka,
     redisUrl,
+    logs,
     addGateway: () => start('gateway', gateways.length + 1),
     tokenFor: (tenant = 'acme') => issuer.tokenFor(tenant, 'gateway', { expiresIn: '1 hour' }),
     leaseMs: LEASE_MS,
@@ -136,12 +146,14 @@ async function startPod(
 ): Promise<Pod> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
+  const main = join(WORKSPACE, 'apps', pod.app, 'dist/main.js');
+  // The model's name tells the model server which worker called.
+  const env = { ...pod.env, PORT: String(port), HOSTNAME: pod.name, OPENAI_MODEL: pod.name };
   const server = new ServerProcess({
     name: pod.name,
     command: process.execPath,
-    args: [join(WORKSPACE, 'apps', pod.app, 'dist/main.js')],
-    // The model's name tells the model server which worker called.
-    env: { ...pod.env, PORT: String(port), HOSTNAME: pod.name, OPENAI_MODEL: pod.name },
+    args: [main],
+    env,
     logFile: join(pod.logs, `${pod.name}.log`),
     stopSignal: 'SIGTERM',
     probe: async () => {
@@ -154,6 +166,11 @@ async function startPod(
   return {
     name: pod.name,
     url,
+    get pid() {
+      return server.pid;
+    },
+    printConfig: async () =>
+      (await promisify(execFile)(process.execPath, [main, '--print-config'], { env })).stdout,
     start: () => server.start(),
     stop: () => server.stop(),
     kill: () => server.kill(),

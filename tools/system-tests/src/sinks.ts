@@ -1,0 +1,93 @@
+/*
+ * Everywhere that a system writes, read back as text. A secret must be in none of it (P8).
+ */
+import { randomUUID } from 'node:crypto';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import { Kafka, logLevel } from 'kafkajs';
+import type { Pod, System } from './system.ts';
+
+/** What stands in each place, by its name. */
+export type Sinks = Map<string, string>;
+
+/** What a pod says of itself while it runs. */
+export async function readPod(pod: Pod, headers: Record<string, string>): Promise<Sinks> {
+  const sinks: Sinks = new Map();
+  for (const path of ['/metrics', '/v1/health', '/openapi.json', '/v1/models', '/v1/session']) {
+    const response = await fetch(pod.url + path, { headers });
+    const head = [...response.headers].join('\n');
+    sinks.set(`${pod.name}${path}`, `${head}\n${await response.text()}`);
+  }
+  sinks.set(`${pod.name} in the process list`, await readFile(`/proc/${pod.pid}/cmdline`, 'utf8'));
+  sinks.set(`${pod.name} --print-config`, await pod.printConfig());
+  return sinks;
+}
+
+/** What the pods have logged so far. */
+export async function readLogs({ logs }: System): Promise<Sinks> {
+  const names = await readdir(logs);
+  const files = names.map(async (name): Promise<[string, string]> => [
+    `log ${name}`,
+    await readFile(join(logs, name), 'utf8'),
+  ]);
+  return new Map(await Promise.all(files));
+}
+
+/** Every row of every table, as the owner sees it. */
+export async function readTables({ query }: System): Promise<Sinks> {
+  const tables = await query<{ name: string }>(
+    `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
+      WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema'`,
+  );
+  const sinks: Sinks = new Map();
+  for (const { name } of tables) {
+    const rows = await query<{ text: string }>(`SELECT each::text AS text FROM ${name} AS each`);
+    sinks.set(`table ${name}`, rows.map(({ text }) => text).join('\n'));
+  }
+  return sinks;
+}
+
+/** Every hash in Redis; there is nothing else. */
+export async function readRedis({ redisUrl }: System): Promise<Sinks> {
+  const redis = new Redis(redisUrl);
+  try {
+    const keys = await redis.keys('*');
+    const hashes = await Promise.all(keys.map((key) => redis.hgetall(key)));
+    return new Map([
+      ['redis', keys.map((key, at) => `${key} ${JSON.stringify(hashes[at])}`).join('\n')],
+    ]);
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** Every record of every topic, headers included. */
+export async function readTopics({ kafka: { brokers, topicPrefix } }: System): Promise<Sinks> {
+  const kafka = new Kafka({ brokers: [brokers], logLevel: logLevel.NOTHING });
+  const admin = kafka.admin();
+  const consumer = kafka.consumer({ groupId: `${topicPrefix}sinks-${randomUUID()}` });
+  await Promise.all([admin.connect(), consumer.connect()]);
+  try {
+    const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(topicPrefix));
+    const offsets = await Promise.all(topics.map((topic) => admin.fetchTopicOffsets(topic)));
+    let left = offsets.flat().reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
+    const sinks: Sinks = new Map();
+    const { promise: done, resolve } = Promise.withResolvers<undefined>();
+    await consumer.subscribe({ topics, fromBeginning: true });
+    await consumer.run({
+      autoCommit: false,
+      eachMessage: ({ topic, message: { key, value, headers = {} } }) => {
+        const all = Object.entries(headers).map(([name, text]) => `${name}: ${String(text)}`);
+        const record = [...all, String(key), String(value)].join('\n');
+        sinks.set(`topic ${topic}`, `${sinks.get(`topic ${topic}`) ?? ''}${record}\n`);
+        if (--left === 0) resolve(undefined);
+        return Promise.resolve();
+      },
+    });
+    await done;
+    return sinks;
+  } finally {
+    await Promise.all([admin.disconnect(), consumer.disconnect()]);
+  }
+}
