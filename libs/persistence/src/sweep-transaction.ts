@@ -1,29 +1,32 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { DataSource, type EntityManager } from 'typeorm';
+import pg from 'pg';
+import type { DataSource, EntityManager } from 'typeorm';
+import { runTransaction } from './transaction.ts';
 
 /** Under this token a service's module says which role its sweeps take. */
 export const SWEEP_ROLE = Symbol('SWEEP_ROLE');
+
+/** Under this token is the pool of sweeps. */
+export const SWEEP_DATA_SOURCE = Symbol('SWEEP_DATA_SOURCE');
 
 /**
  * A transaction over all tenants, for work that no request asks for: the relay, the search for
  * turns, leases and retention.
  *
- * It runs under a role of its own whose policies show it just those rows. No request may reach it:
- * what serves requests takes {@link TenantTransaction}.
+ * It runs under a role of its own whose policies show it just those rows, and on connections of its
+ * own: a heartbeat must not wait behind the work that it keeps alive. No request may reach it: what
+ * serves requests takes {@link TenantTransaction}.
  */
 @Injectable()
 export class SweepTransaction {
   constructor(
-    private readonly dataSource: DataSource,
+    @Inject(SWEEP_DATA_SOURCE) private readonly dataSource: DataSource,
     @Inject(SWEEP_ROLE) private readonly role: string,
   ) {}
 
   /** Commits when the work resolves and rolls back when it rejects. */
   run<Result>(work: (manager: EntityManager) => Promise<Result>): Promise<Result> {
-    return this.dataSource.transaction(async (manager) => {
-      // SET LOCAL ROLE, in the form that takes a parameter.
-      await manager.query(`SELECT set_config('role', $1, true)`, [this.role]);
-      return work(manager);
-    });
+    const begin = `SET LOCAL ROLE ${pg.escapeIdentifier(this.role)}`;
+    return runTransaction(this.dataSource, begin, work);
   }
 }

@@ -134,9 +134,11 @@ describe('the states of a turn', () => {
     await Promise.all(['w1', 'w2'].map((worker) => leases.beat(worker, -1)));
     const held: ClaimedTurn[] = [];
     const claim = () => play(sessionId, held, { act: 'claim', worker: 'heir', claim: 0 });
-    for (await claim(); held.length > 0; await claim()) {
+    await claim();
+    while (held.length > 0) {
       await play(sessionId, held, { act: 'end', worker: 'heir', claim: 0 });
       held.pop();
+      await claim();
     }
   }
 
