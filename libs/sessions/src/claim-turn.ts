@@ -12,12 +12,11 @@ import type { RowEvent } from '@soma/contracts';
 import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import type { PersonaRow } from './persona-row.ts';
-import { bookModelCall } from './model-calls.ts';
 import { RowAnnouncer } from './row-announcer.ts';
 import type { SessionName } from './timeline.ts';
 import type { OutboxRow } from './timeline-row.ts';
-import { readContext } from './turn-context.ts';
-import { assistantRow, insertRow, takeSeq, type TurnOrigin } from './turn-rows.ts';
+import { type ClaimableTurn, findClaimable } from './find-claimable.ts';
+import { assistantRow, INSERT_ROW, prepareRow, type TurnOrigin } from './turn-rows.ts';
 
 /** What a finished step of a turn has left. */
 export interface TurnStep {
@@ -50,16 +49,6 @@ export interface ClaimedTurn extends TurnOrigin {
   traceHeaders: Record<string, string>;
 }
 
-interface ClaimableTurn {
-  seq: number;
-  turn_id: string;
-  attempt: number;
-  deaths: number;
-  age_ms: number;
-  has_died: boolean;
-  trace_headers: Record<string, string> | null;
-}
-
 /** Takes turns for a worker. */
 @Injectable()
 export class ClaimTurn {
@@ -79,9 +68,14 @@ export class ClaimTurn {
     { workerId, maxPerTenant }: { workerId: string; maxPerTenant: number },
   ): Promise<ClaimedTurn | null> {
     const claim = await this.transaction.run(tenantId, async (manager) => {
-      await lockSession(manager, tenantId, sessionId);
-      const turn = await findClaimable(manager, { tenantId, sessionId, maxPerTenant });
-      return turn === null ? null : takeTurn(manager, { tenantId, sessionId, workerId, turn });
+      const lastSeq = await lockSession(manager, { tenantId, sessionId });
+      const turn =
+        lastSeq === null
+          ? null
+          : await findClaimable(manager, { tenantId, sessionId, maxPerTenant });
+      return turn === null || lastSeq === null
+        ? null
+        : takeTurn(manager, turn, { workerId, startedSeq: lastSeq + 1 });
     });
     if (claim === null) {
       return null;
@@ -91,87 +85,33 @@ export class ClaimTurn {
   }
 }
 
+/** @returns The last `seq`; null where the session is unknown or deleted. */
 async function lockSession(
   manager: EntityManager,
-  tenantId: string,
-  sessionId: string,
-): Promise<void> {
-  await manager.query(
-    `SELECT FROM conversation.sessions WHERE tenant_id = $1 AND session_id = $2 FOR UPDATE`,
+  { tenantId, sessionId }: SessionName,
+): Promise<number | null> {
+  const [session] = await manager.query<{ last_seq: number }[]>(
+    `SELECT last_seq FROM conversation.sessions
+      WHERE tenant_id = $1 AND session_id = $2 AND deleted_at IS NULL FOR UPDATE`,
     [tenantId, sessionId],
   );
+  return session?.last_seq ?? null;
 }
 
-async function findClaimable(
-  manager: EntityManager,
-  { tenantId, sessionId, maxPerTenant }: SessionName & { maxPerTenant: number },
-): Promise<ClaimableTurn | null> {
-  const [turn] = await manager.query<ClaimableTurn[]>(
-    `SELECT seq, turn_id, attempt, deaths, has_died, trace_headers,
-            coalesce(extract(epoch FROM clock_timestamp() - first_claimed_at) * 1000, 0)::float8
-              AS age_ms
-       FROM (SELECT turn.*, turn.owner IS NOT NULL AND NOT EXISTS (
-                      SELECT FROM conversation.workers AS worker
-                       WHERE worker.worker_id = turn.owner
-                         AND worker.expires_at > clock_timestamp()) AS has_died
-               FROM conversation.turns AS turn
-              WHERE tenant_id = $1 AND session_id = $2
-                AND state IN ('pending', 'running', 'waiting')
-              ORDER BY seq LIMIT 1) AS oldest
-      WHERE (state = 'running' AND has_died)
-         OR (ready_at <= clock_timestamp()
-             AND $3 > (SELECT count(*) FROM conversation.turns
-                        WHERE tenant_id = $1 AND state = 'running' AND owner IS NOT NULL))`,
-    [tenantId, sessionId, maxPerTenant],
-  );
-  return turn ?? null;
-}
-
-interface Claim {
-  tenantId: string;
-  sessionId: string;
-  workerId: string;
-  turn: ClaimableTurn;
-}
-
+/** Everything in one statement: a person waits for the first word. */
 async function takeTurn(
   manager: EntityManager,
-  claim: Claim,
+  turn: ClaimableTurn,
+  { workerId, startedSeq }: { workerId: string; startedSeq: number },
 ): Promise<{ turn: ClaimedTurn; row: OutboxRow }> {
-  const { tenantId, sessionId, turn } = claim;
-  const context = await readContext(manager, { tenantId, sessionId, seq: turn.seq });
-  const startedSeq = await takeSeq(manager, tenantId, sessionId);
-  if (startedSeq === null) {
-    throw new Error('A locked session was deleted under its lock.');
-  }
-  const attempt = turn.attempt + 1;
-  const deaths = turn.deaths + (turn.has_died ? 1 : 0);
-  await markRunning(manager, claim, { attempt, deaths, startedSeq });
-  const origin = originOf(context.request);
-  if (turn.has_died) {
-    await bookModelCall(manager, { ...origin, attempt: turn.attempt }, { outcome: 'lost' });
-  }
-  const keep = context.steps.reduce((sum, { kept }) => sum + kept, 0);
-  const content = assistantRow(origin, startedContent(keep));
-  const { seq, age_ms: ageMs, trace_headers } = turn;
-  const traceHeaders = trace_headers ?? {};
-  const row = await insertRow(manager, { content, seq: startedSeq, headers: traceHeaders });
-  const taken = { seq, attempt, startedSeq, keep, deaths, ageMs, traceHeaders };
-  return { turn: { ...origin, ...context, ...taken }, row };
-}
-
-async function markRunning(
-  manager: EntityManager,
-  { tenantId, sessionId, workerId, turn }: Claim,
-  { attempt, deaths, startedSeq }: Pick<ClaimedTurn, 'attempt' | 'deaths' | 'startedSeq'>,
-): Promise<void> {
-  await manager.query(
-    `UPDATE conversation.turns
-        SET state = 'running', owner = $4, attempt = $5, deaths = $6, started_seq = $7,
-            ready_at = NULL, first_claimed_at = coalesce(first_claimed_at, clock_timestamp())
-      WHERE tenant_id = $1 AND session_id = $2 AND seq = $3`,
-    [tenantId, sessionId, turn.seq, workerId, attempt, deaths, startedSeq],
-  );
+  const { hasDied, traceHeaders, ...found } = turn;
+  const keep = found.steps.reduce((sum, { kept }) => sum + kept, 0);
+  const deaths = found.deaths + (hasDied ? 1 : 0);
+  const attempt = found.attempt + 1;
+  const content = assistantRow(turn, startedContent(keep));
+  const { row, values } = prepareRow(content, { seq: startedSeq, headers: traceHeaders });
+  await manager.query(TAKE_TURN, [...values, found.seq, workerId, attempt, deaths, hasDied]);
+  return { turn: { ...found, attempt, deaths, startedSeq, keep, traceHeaders }, row };
 }
 
 /** What an `assistant.started` row says. */
@@ -181,12 +121,18 @@ export function startedContent(
   return { type: 'assistant.started', message: '', metadata: {}, keep };
 }
 
-function originOf(request: RowEvent): TurnOrigin {
-  return {
-    tenantId: request.tenant_id,
-    sessionId: request.session_id,
-    turnId: request.event_id,
-    personaId: request.persona_id,
-    subject: request.principal.subject,
-  };
-}
+// $1 to $8 are the row's. The call of an attempt whose worker died is booked as lost, once.
+const TAKE_TURN = `
+  WITH row AS (${INSERT_ROW}), session AS (
+    UPDATE conversation.sessions SET last_seq = $3, updated_at = clock_timestamp()
+     WHERE tenant_id = $1 AND session_id = $2
+  ), lost AS (
+    INSERT INTO conversation.model_calls
+      (tenant_id, session_id, turn_id, attempt, outcome, occurred_at)
+    SELECT $1, $2, $5, $11 - 1, 'lost', clock_timestamp() WHERE $13
+    ON CONFLICT DO NOTHING
+  )
+  UPDATE conversation.turns
+     SET state = 'running', owner = $10, attempt = $11, deaths = $12, started_seq = $3,
+         ready_at = NULL, first_claimed_at = coalesce(first_claimed_at, clock_timestamp())
+   WHERE tenant_id = $1 AND session_id = $2 AND seq = $9`;

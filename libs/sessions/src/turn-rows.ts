@@ -2,21 +2,34 @@ import { newIdentifier } from '@soma/kernel';
 import type { EntityManager } from 'typeorm';
 import { type OutboxRow, type RowContent, toOutboxRow, writeEnvelope } from './timeline-row.ts';
 
+/** Inserts a row; its values come from {@link prepareRow}. */
+export const INSERT_ROW = `
+  INSERT INTO conversation.session_events
+    (tenant_id, session_id, seq, event_id, turn_id, type, envelope, occurred_at)
+  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`;
+
+/** A row at a `seq` that was taken under the session's lock: as it is stored, and as it is sent. */
+export function prepareRow(
+  content: RowContent,
+  { seq, headers }: { seq: number; headers?: Record<string, string> },
+): { row: OutboxRow; values: unknown[] } {
+  const occurredAt = new Date();
+  const envelope = writeEnvelope(content, seq, occurredAt);
+  const { tenant_id: tenantId, session_id: sessionId, event_id, turn_id, type } = content;
+  return {
+    row: toOutboxRow({ tenantId, sessionId, seq, type, envelope }, headers),
+    values: [tenantId, sessionId, seq, event_id, turn_id, type, envelope, occurredAt],
+  };
+}
+
 /** Writes one row at a `seq` that was taken under the session's lock. */
 export async function insertRow(
   manager: EntityManager,
-  { content, seq, headers }: { content: RowContent; seq: number; headers?: Record<string, string> },
+  { content, seq }: { content: RowContent; seq: number },
 ): Promise<OutboxRow> {
-  const occurredAt = new Date();
-  const envelope = writeEnvelope(content, seq, occurredAt);
-  const { tenant_id: tenantId, session_id: sessionId, type } = content;
-  await manager.query(
-    `INSERT INTO conversation.session_events
-       (tenant_id, session_id, seq, event_id, turn_id, type, envelope, occurred_at)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-    [tenantId, sessionId, seq, content.event_id, content.turn_id, type, envelope, occurredAt],
-  );
-  return toOutboxRow({ tenantId, sessionId, seq, type, envelope }, headers);
+  const { row, values } = prepareRow(content, { seq });
+  await manager.query(INSERT_ROW, values);
+  return row;
 }
 
 /**
