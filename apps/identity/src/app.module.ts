@@ -15,7 +15,8 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        PersistenceModule.connect({ url: databaseUrl(config) }),
+        // The keys belong to no tenant, so the service's own role is enough for work over all of them.
+        PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'identity' }),
         OAuthModule.configure({
           issuer: config.IDENTITY_ISSUER,
           clientsFile: config.IDENTITY_CLIENTS_FILE,
