@@ -1,14 +1,21 @@
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { conversationOutbound, type RowType, type SessionEvent } from '@soma/contracts';
+import type { SessionEvent } from '@soma/contracts';
 import { loadConfig, newIdentifier } from '@soma/kernel';
 import { CoalescingProducer, KafkaConnection } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
 import { openEventStream, type TestDatabase } from '@soma/testing';
-import { WebSocket } from 'ws';
 import { gatewayConfig } from '../gateway.config.ts';
 import { createGatewayServers, startGateway, type TestServers, until } from '../spec-support.ts';
+import {
+  openSocket,
+  outline,
+  readSocket,
+  type Received,
+  ScriptedTurn,
+  startCuttingRelay,
+} from './spec-support.ts';
 
 const PIECES = [
   'Gr\u00fc\u00dfe \u{1f44b}\u{1f3fd}',
@@ -16,6 +23,32 @@ const PIECES = [
   '"\u{1f469}\u200d\u{1f52c}"\n',
 ];
 const TEXT = PIECES.join('');
+
+const WHOLE = [
+  ['user.message', 1, 'Hello'],
+  ['assistant.started', 2, ''],
+  ['assistant.delta', 2, TEXT],
+  ['assistant.final', 3, TEXT],
+];
+
+/** The message that opens the turn, and what frames have besides their envelopes, at most. */
+const MESSAGE_BYTES = 1000;
+const CUTS_AT_ONCE = 200;
+
+const isFinal = ({ type }: SessionEvent): boolean => type === 'assistant.final';
+const endsText = (event: SessionEvent): boolean => 'to' in event && event.to === TEXT.length;
+
+interface Pod {
+  url: string;
+  stop: () => Promise<void>;
+}
+
+interface ReadOptions {
+  until?: (event: SessionEvent) => boolean;
+  cutAfterBytes?: number;
+  lastId?: string | undefined;
+  onOpen?: () => void;
+}
 
 describe('streams of two gateways', () => {
   const running = new AsyncDisposableStack();
@@ -358,217 +391,3 @@ describe('streams of two gateways', () => {
     return Number(count ?? 0);
   }
 });
-
-/** Opens a WebSocket. A refusal rejects with its status. */
-async function openSocket(
-  url: string,
-  { headers = {} }: { headers?: Record<string, string> } = {},
-): Promise<WebSocket> {
-  const socket = new WebSocket(url.replace('http', 'ws'), { headers });
-  await once(socket, 'open');
-  return socket;
-}
-
-/** Reads a stream over a WebSocket until an event says that it is enough, or it is cut. */
-function readSocket(url: string, options: SocketReadOptions): Promise<Received[]> {
-  const { until: isLast, onOpen, headers = {} } = options;
-  const socket = new WebSocket(url.replace('http', 'ws'), { headers });
-  const received: Received[] = [];
-  socket.on('message', (data: Buffer) => {
-    const event = JSON.parse(data.toString()) as SessionEvent;
-    received.push({ id: event.cursor, event });
-    if (isLast(event)) socket.terminate();
-  });
-  socket.on('open', () => onOpen?.());
-  // A cut is what these tests are about.
-  socket.on('error', () => undefined);
-  return new Promise((resolve) => {
-    socket.on('close', () => {
-      resolve(received);
-    });
-  });
-}
-
-/** A way to a server that is cut after as many bytes of the stream as the header `x-cut` says. */
-async function startCuttingRelay(port: number): Promise<AsyncDisposable & { url: string }> {
-  const server = createServer((client) => {
-    const target = connect(port, '127.0.0.1');
-    let left = 0;
-    let head: string | undefined = '';
-    client.on('data', (chunk: Buffer) => {
-      left ||= Number(/x-cut: (\d+)/i.exec(chunk.toString('latin1'))?.[1] ?? 0);
-      target.write(chunk);
-    });
-    target.on('data', (chunk: Buffer) => {
-      if (head !== undefined) {
-        // The head of the answer, up to the empty line, is not part of the stream.
-        head += chunk.toString('latin1');
-        const end = head.indexOf('\r\n\r\n');
-        if (end < 0) return;
-        left += end + 4;
-        chunk = Buffer.from(head, 'latin1');
-        head = undefined;
-      }
-      client.write(chunk.subarray(0, left));
-      left -= chunk.length;
-      if (left <= 0) client.destroySoon();
-    });
-    client.on('close', () => target.destroy()).on('error', () => undefined);
-    target.on('close', () => client.destroy()).on('error', () => undefined);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port: ownPort } = server.address() as AddressInfo;
-  return {
-    url: `http://127.0.0.1:${ownPort}`,
-    [Symbol.asyncDispose]: async () => {
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
-
-/** The message that opens the turn, and what frames have besides their envelopes, at most. */
-const MESSAGE_BYTES = 1000;
-const CUTS_AT_ONCE = 200;
-
-const isFinal = ({ type }: SessionEvent): boolean => type === 'assistant.final';
-const endsText = (event: SessionEvent): boolean => 'to' in event && event.to === TEXT.length;
-
-interface Pod {
-  url: string;
-  stop: () => Promise<void>;
-}
-
-interface ReadOptions {
-  until?: (event: SessionEvent) => boolean;
-  cutAfterBytes?: number;
-  lastId?: string | undefined;
-  onOpen?: () => void;
-}
-
-interface SocketReadOptions {
-  until: (event: SessionEvent) => boolean;
-  headers?: Record<string, string>;
-  onOpen?: () => void;
-}
-
-interface Received {
-  id: string | undefined;
-  event: SessionEvent;
-}
-
-const WHOLE = [
-  ['user.message', 1, 'Hello'],
-  ['assistant.started', 2, ''],
-  ['assistant.delta', 2, TEXT],
-  ['assistant.final', 3, TEXT],
-];
-
-/** The events of a stream, with the deltas between two rows joined: how text is cut may differ. */
-function outline(received: Received[]): [string, number, string][] {
-  const events: [string, number, string][] = [];
-  for (const { event } of received) {
-    const last = events.at(-1);
-    if (event.type === 'assistant.delta' && last?.[0] === event.type) last[2] += event.message;
-    else events.push([event.type, event.seq, event.message]);
-  }
-  return events;
-}
-
-/** Answers a turn as a worker does: rows into the timeline, and what others hear into Kafka. */
-class ScriptedTurn {
-  readonly sessionId: string;
-  readonly #turnId: string;
-  /** Of all that it has written, in bytes. */
-  writtenBytes = 0;
-  #startedSeq = 0;
-  #text = '';
-  #repeating: NodeJS.Timeout | undefined;
-
-  constructor(
-    private readonly database: TestDatabase,
-    private readonly producer: CoalescingProducer,
-    { sessionId, turnId }: { sessionId: string; turnId: string },
-  ) {
-    this.sessionId = sessionId;
-    this.#turnId = turnId;
-  }
-
-  /** Commits a row. Unless told otherwise Kafka hears of it. */
-  async row(type: RowType, fields: object = {}, { isHeard = true } = {}): Promise<void> {
-    const [session] = await this.database.execute(
-      `UPDATE conversation.sessions SET last_seq = last_seq + 1
-        WHERE session_id = $1 RETURNING last_seq`,
-      [this.sessionId],
-    );
-    const seq = Number(session?.['last_seq']);
-    const row = { type, event_id: newIdentifier(), seq, cursor: `${seq}.0`, message: '' };
-    const envelope = JSON.stringify({ ...this.#envelope(), ...row, persona_id: null, ...fields });
-    await this.database.execute(
-      `INSERT INTO conversation.session_events (tenant_id, session_id, seq, event_id, turn_id,
-              type, envelope, occurred_at, published_at)
-       VALUES ('acme', $1, $2, $3, $4, $5, $6, now(), now())`,
-      [this.sessionId, seq, row.event_id, this.#turnId, type, envelope],
-    );
-    clearInterval(this.#repeating);
-    if (type === 'assistant.started') this.#open(seq);
-    if (isHeard) await this.#publish(envelope);
-  }
-
-  /** As long as the answer is open its whole text is repeated, for those who lack a part of it. */
-  #open(seq: number): void {
-    this.#startedSeq = seq;
-    this.#repeating = setInterval(() => {
-      // Kafka is closed before an answer that a test has left open.
-      if (this.#text !== '')
-        this.repeatText().catch(() => {
-          clearInterval(this.#repeating);
-        });
-    }, 2_000).unref();
-  }
-
-  /** Streams a piece of the answer, by default the next one. */
-  async piece(message: string, from = this.#text.length): Promise<void> {
-    this.#text = this.#text.slice(0, from) + message;
-    const seq = this.#startedSeq;
-    const to = this.#text.length;
-    const place = { seq, started_seq: seq, from, to, cursor: `${seq}.${to}` };
-    const piece = { ...this.#envelope(), type: 'assistant.delta', message, ...place };
-    await this.#publish(JSON.stringify(piece));
-  }
-
-  async thinking(message: string): Promise<void> {
-    const seq = this.#startedSeq;
-    const to = this.#text.length;
-    const place = { seq, started_seq: seq, from: to, to, cursor: `${seq}.${to}` };
-    const piece = { ...this.#envelope(), type: 'assistant.thinking', message, ...place };
-    await this.#publish(JSON.stringify(piece));
-  }
-
-  get text(): string {
-    return this.#text;
-  }
-
-  async repeatText(): Promise<void> {
-    await this.piece(this.#text, 0);
-  }
-
-  #envelope(): object {
-    return {
-      schema: conversationOutbound.version,
-      tenant_id: 'acme',
-      session_id: this.sessionId,
-      turn_id: this.#turnId,
-      principal: { subject: 'conversation-worker' },
-      occurred_at: new Date().toISOString(),
-      role: 'assistant',
-      metadata: {},
-    };
-  }
-
-  async #publish(value: string): Promise<void> {
-    this.writtenBytes += Buffer.byteLength(value);
-    const key = `acme:${this.sessionId}`;
-    await this.producer.send({ topic: conversationOutbound.name, key, value });
-  }
-}
