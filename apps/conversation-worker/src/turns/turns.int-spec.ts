@@ -74,6 +74,7 @@ describe('the worker', () => {
       OPENAI_API_KEY: 'key',
       OPENAI_BASE_URL: models.url,
       LEASE_MS: '2000',
+      HISTORY_MAX_TOKENS: '8000',
       DRAIN_MS: '200',
       ...settings,
     });
@@ -270,6 +271,22 @@ describe('the worker', () => {
       metadata: { action: 'summarize' },
     });
     expect(JSON.stringify(models.calls.at(-1)?.body)).toContain('The launch is on Friday.');
+  });
+
+  it('summarises what is too old for the window, and says the rest word for word', async () => {
+    const sessionId = newIdentifier();
+    const told = `The vault code is 4711. ${'Some other words follow here. '.repeat(500)}`;
+    for (const [turn, message] of [told, told, told, 'What is the code?'].entries()) {
+      await say(message, sessionId);
+      await endOf(sessionId, turn + 1);
+    }
+
+    const call = models.calls.findLast(({ message }) => message === 'What is the code?');
+    const [system, ...rest] = (call?.body['messages'] ?? []) as { content: string }[];
+    expect(system?.content).toContain('Earlier in this conversation');
+    expect(system?.content.length).toBeLessThan(told.length);
+    expect(rest.at(-1)?.content).toBe('What is the code?');
+    expect(rest.length).toBeLessThan(7);
   });
 
   it('has a failed message answered once when its dead letter is replayed', async () => {
