@@ -17,7 +17,10 @@ function gated(options: { maxBatch?: number; maxParallel?: number; maxWaiting?: 
       return items.map((item) => (item === 7 ? new Error('7 is refused.') : `stored ${item}`));
     },
   });
-  return { commits, batches, open: () => gate.resolve(undefined) };
+  const open = (): void => {
+    gate.resolve(undefined);
+  };
+  return { commits, batches, open };
 }
 
 describe('GroupCommit', () => {

@@ -64,7 +64,7 @@ export class Client {
     const events: RowEvent[] = [];
     let cursor: string | null = '0';
     while (cursor !== null) {
-      const path: string = `/v1/session/${sessionId}/timeline?limit=200&cursor=${cursor}`;
+      const path = `/v1/session/${sessionId}/timeline?limit=200&cursor=${cursor}`;
       const response = await this.request(pod, path);
       if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
       const page = (await response.json()) as { events: RowEvent[]; next_cursor: string | null };

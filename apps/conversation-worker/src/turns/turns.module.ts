@@ -35,7 +35,9 @@ export class TurnsModule implements OnApplicationBootstrap, BeforeApplicationShu
           provide: ModelRouter,
           useFactory: () =>
             new ModelRouter(config, {
-              warn: (message) => new Logger('ModelRouter').warn(message),
+              warn: (message) => {
+                new Logger(ModelRouter.name).warn(message);
+              },
               onCircuitState: recordCircuitState,
             }),
         },
