@@ -22,7 +22,7 @@ import { RowAnnouncer } from './row-announcer.ts';
 const MAX_BATCH = 256;
 /** Transactions at once: one commits while the next fills. */
 const MAX_PARALLEL = 2;
-/** Items that may wait; with 64 KiB each they take 640 MB at the very most. */
+/** Items that may wait. Each is an open request, whose body is 1 MiB at most. */
 const MAX_WAITING = 10_000;
 
 /** A message, or a quick action, that opens a turn. */

@@ -76,8 +76,10 @@ export class LeaseKeeper {
     const workedOn = this.running.all();
     try {
       const held = await this.leases.beat(this.workerId, this.limits.LEASE_MS);
+      // A pause of the database shows as a beat that takes long, and not as one that fails.
+      const hasPaused = this.now() - this.lastBeat >= this.limits.LEASE_MS;
+      this.steadySince = hasPaused ? this.now() : (this.steadySince ?? begun);
       this.lastBeat = begun;
-      this.steadySince ??= begun;
       const names = new Set(held.map(nameOf));
       stopAll(workedOn.filter((turn) => !names.has(nameOf(turn))));
       await this.handBackStrays(held);
