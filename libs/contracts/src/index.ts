@@ -1,3 +1,5 @@
+export { memberRole, type MemberRole, roleScopes } from './access/roles.ts';
+export { accessScope, type AccessScope } from './access/scopes.ts';
 export {
   compareCursors,
   type Cursor,
@@ -67,6 +69,14 @@ export {
 export { clientIdentifier, timestamp } from './identifiers.ts';
 export { principal, type Principal } from './principal.ts';
 export { appServing, type RoutedApp, routeTable } from './routes.ts';
+export {
+  auditEvent,
+  type AuditEvent,
+  auditEvents,
+  configUpdate,
+  type ConfigUpdate,
+  configUpdates,
+} from './topics/access.topics.ts';
 export { topicCatalog } from './topics/catalog.ts';
 export {
   conversationInbound,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { memberRole } from './access/roles.ts';
 
 /** Who is asking. It comes from a verified credential, never from what a client can write. */
 export const principal = z.object({
@@ -8,5 +9,11 @@ export const principal = z.object({
   tenant_id: z.string().min(1),
   /** What the credential was issued for: the token's `scope`, split at spaces. */
   scopes: z.array(z.string()),
+  /** The role of a person in the tenant: the token's `role`. A service has none. */
+  role: memberRole.optional(),
+  /** How the person signed in (RFC 8176): the token's `amr`, as in `['pwd', 'otp']`. */
+  authentication_methods: z.array(z.string()).optional(),
+  /** When the person last proved it, in seconds since 1970: the token's `auth_time`. */
+  authenticated_at: z.int().optional(),
 });
 export type Principal = z.output<typeof principal>;

@@ -1,4 +1,10 @@
+import { auditEvents, configUpdates } from './access.topics.ts';
 import { conversationInbound, conversationOutbound } from './conversation.topics.ts';
 
 /** Every topic there is. Topic creation and the committed JSON Schemas derive from this list. */
-export const topicCatalog = [conversationInbound, conversationOutbound] as const;
+export const topicCatalog = [
+  auditEvents,
+  configUpdates,
+  conversationInbound,
+  conversationOutbound,
+] as const;
