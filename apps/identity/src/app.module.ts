@@ -1,6 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { HealthChecks } from '@soma/http';
 import { DatabaseProbe, databaseUrl, PersistenceModule } from '@soma/persistence';
+import { AuditModule } from './audit/audit.module.ts';
 import type { IdentityConfig } from './identity.config.ts';
 import { OAuthModule } from './oauth/oauth.module.ts';
 
@@ -15,8 +16,8 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
-        // The keys belong to no tenant, so the service's own role is enough for work over all of them.
-        PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'identity' }),
+        PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'identity_sweep' }),
+        AuditModule,
         OAuthModule.configure({
           issuer: config.IDENTITY_ISSUER,
           clientsFile: config.IDENTITY_CLIENTS_FILE,

@@ -9,21 +9,24 @@ const WITHOUT_TENANT = {
   'identity.signing_keys': 'keys that sign the tokens of all tenants',
 };
 
-/** The login role of each app, and the schema that it may use. */
+/** The login role of each app, and the schemas that it may use. */
 const APP_ROLES = {
-  conversation_worker: 'conversation',
-  gateway: 'conversation',
-  identity: 'identity',
+  conversation_worker: ['conversation'],
+  gateway: ['conversation'],
+  identity: ['audit', 'identity'],
 };
 
 /** The roles of work over all tenants, which the app of the name may take by SET ROLE. */
 const SWEEP_ROLES = {
-  conversation_worker_sweep: 'conversation',
-  gateway_sweep: 'conversation',
+  conversation_worker_sweep: ['conversation'],
+  gateway_sweep: ['conversation'],
+  identity_sweep: ['audit', 'identity'],
 };
 
 /** Whatever lets a role see more than one tenant. Think twice before you add to it. */
 const SWEEP_POLICIES = [
+  'audit.chain_heads daily_export SELECT {identity_sweep}',
+  'audit.exported_heads daily_export ALL {identity_sweep}',
   'conversation.idempotency_keys retention ALL {gateway_sweep}',
   'conversation.session_events relay_mark UPDATE {conversation_worker_sweep,gateway_sweep}',
   'conversation.session_events relay_read SELECT {conversation_worker_sweep,gateway_sweep}',
@@ -32,7 +35,7 @@ const SWEEP_POLICIES = [
   'conversation.turns claims SELECT {conversation_worker_sweep}',
 ];
 
-const ROLES: Record<string, string> = { ...APP_ROLES, ...SWEEP_ROLES };
+const ROLES: Record<string, string[]> = { ...APP_ROLES, ...SWEEP_ROLES };
 
 const TENANT_GUARD = "(tenant_id = current_setting('app.current_tenant'::text))";
 
@@ -130,8 +133,8 @@ describe('the migrated database', () => {
     // "-" would be everybody.
     expect(granted).toEqual(
       Object.entries(ROLES)
-        .sort()
-        .map((entry) => entry.join(' in ')),
+        .flatMap(([role, schemas]) => schemas.map((schema) => `${role} in ${schema}`))
+        .sort(),
     );
   });
 

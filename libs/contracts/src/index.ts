@@ -1,6 +1,14 @@
 export { memberRole, type MemberRole, roleScopes } from './access/roles.ts';
 export { accessScope, type AccessScope } from './access/scopes.ts';
 export {
+  auditHash,
+  type AuditLine,
+  auditLine,
+  type ChainHead,
+  chainHead,
+  FIRST_PREVIOUS_HASH,
+} from './audit/audit-chain.ts';
+export {
   compareCursors,
   type Cursor,
   cursorText,
