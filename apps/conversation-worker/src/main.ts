@@ -1,6 +1,7 @@
 import { runService } from '@soma/http';
 import { loadConfigOrExit } from '@soma/kernel';
 import { KafkaConsumers } from '@soma/messaging';
+import { apiDescription } from './api-description.ts';
 import { AppModule } from './app.module.ts';
 import { workerConfigSchema } from './worker.config.ts';
 
@@ -9,6 +10,7 @@ await runService({
   name: 'conversation-worker',
   module: AppModule.configure(config),
   config,
+  api: apiDescription,
   beforeListen: async (service) => {
     service.connectMicroservice({ strategy: service.get(KafkaConsumers) });
     await service.startAllMicroservices();

@@ -1,6 +1,7 @@
 import { clientIdentifier, serverReply, sessionEvent, streamQuery } from '@soma/contracts';
 import type { ApiDescription } from '@soma/http';
 import { z } from 'zod';
+import forwarded from './forwarding/forwarded-api.json' with { type: 'json' };
 
 const health = z.strictObject({
   status: z.enum(['ok', 'degraded', 'down']),
@@ -13,6 +14,7 @@ const health = z.strictObject({
 
 /** What the API document says that no route does. */
 export const apiDescription: ApiDescription = {
+  forwarded,
   title: 'Soma gateway',
   description:
     'Send a message, watch the answer stream, and read on from any cursor without losing or ' +

@@ -1,5 +1,6 @@
 import { runService } from '@soma/http';
 import { loadConfigOrExit } from '@soma/kernel';
+import { apiDescription } from './api-description.ts';
 import { AppModule } from './app.module.ts';
 import { identityConfig } from './identity.config.ts';
 
@@ -8,5 +9,5 @@ await runService({
   name: 'identity',
   module: AppModule.configure(config),
   config,
-  api: { title: 'Soma identity', description: 'Issues the access tokens of Soma.' },
+  api: apiDescription,
 });

@@ -6,6 +6,7 @@ import {
   type ZodOpenApiPathsObject,
   type ZodOpenApiResponseObject,
 } from 'zod-openapi';
+import { type ForwardedApi, withForwarded } from './forwarded-api.ts';
 import type { Route } from './routes.ts';
 
 /** What an API document says that no route does. */
@@ -14,6 +15,8 @@ export interface ApiDescription {
   description: string;
   /** What is served beside the controllers, such as a WebSocket, in zod-openapi's own form. */
   paths?: ZodOpenApiPathsObject;
+  /** What other services serve behind this one, by their names. */
+  forwarded?: Readonly<Record<string, ForwardedApi>>;
 }
 
 /** An OpenAPI 3.1 document, ready to be sent. */
@@ -55,14 +58,14 @@ const CREDENTIAL_PROBLEMS = { 401: ['missing_credential', 'invalid_token'] };
 export function describeApi(
   routes: Route[],
   version: string,
-  { title, description, paths = {} }: ApiDescription,
+  { title, description, paths = {}, forwarded = {} }: ApiDescription,
 ): ApiDocument {
   const described: ZodOpenApiPathsObject = { ...paths };
   for (const route of routes) {
     const path = route.path.replace(/:(\w+)/g, '{$1}');
     described[path] = { ...described[path], [route.method]: describeRoute(route) };
   }
-  return createDocument({
+  const document = createDocument({
     openapi: '3.1.0',
     info: { title, description, version },
     security: [{ bearer: [] }],
@@ -71,6 +74,7 @@ export function describeApi(
     },
     paths: Object.fromEntries(Object.entries(described).sort(([a], [b]) => (a < b ? -1 : 1))),
   });
+  return withForwarded(document, forwarded);
 }
 
 function describeRoute(route: Route): ZodOpenApiOperationObject {

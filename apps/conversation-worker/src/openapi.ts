@@ -1,0 +1,11 @@
+import { type ApiDocument, describeService } from '@soma/http';
+import { loadConfig } from '@soma/kernel';
+import { apiDescription } from './api-description.ts';
+import { AppModule } from './app.module.ts';
+import { workerConfigSchema } from './worker.config.ts';
+
+/** The API document, made without starting anything. It is committed as `openapi.json`. */
+export function workerApi(): Promise<ApiDocument> {
+  const config = loadConfig(workerConfigSchema, {});
+  return describeService(AppModule.configure(config), config.SOMA_VERSION, apiDescription);
+}
