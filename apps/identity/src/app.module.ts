@@ -2,8 +2,10 @@ import { type DynamicModule, Module } from '@nestjs/common';
 import { HealthChecks } from '@soma/http';
 import { DatabaseProbe, databaseUrl, PersistenceModule } from '@soma/persistence';
 import { AuditModule } from './audit/audit.module.ts';
+import { ConfigUpdatesModule } from './config-updates/config-updates.module.ts';
 import type { IdentityConfig } from './identity.config.ts';
 import { OAuthModule } from './oauth/oauth.module.ts';
+import { TenancyModule } from './tenancy/tenancy.module.ts';
 
 /** The whole service. */
 @Module({})
@@ -18,6 +20,8 @@ export class AppModule {
       imports: [
         PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'identity_sweep' }),
         AuditModule,
+        ConfigUpdatesModule,
+        TenancyModule,
         OAuthModule.configure({
           issuer: config.IDENTITY_ISSUER,
           clientsFile: config.IDENTITY_CLIENTS_FILE,

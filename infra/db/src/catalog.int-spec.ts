@@ -7,6 +7,7 @@ import { migrate } from '../migrate.ts';
 const WITHOUT_TENANT = {
   'conversation.workers': 'leases of processes',
   'identity.signing_keys': 'keys that sign the tokens of all tenants',
+  'identity.users': 'people, who may be members of several tenants',
 };
 
 /** The login role of each app, and the schemas that it may use. */
@@ -33,6 +34,14 @@ const SWEEP_POLICIES = [
   'conversation.sessions stream_heads SELECT {gateway_sweep}',
   'conversation.stream_tickets retention ALL {gateway_sweep}',
   'conversation.turns claims SELECT {conversation_worker_sweep}',
+  'identity.api_keys exchange SELECT {identity_sweep}',
+  'identity.api_keys use UPDATE {identity_sweep}',
+  'identity.config_updates relay_mark UPDATE {identity_sweep}',
+  'identity.config_updates relay_read SELECT {identity_sweep}',
+  'identity.idempotency_keys retention ALL {identity_sweep}',
+  'identity.invitations redemption SELECT {identity_sweep}',
+  'identity.members memberships SELECT {identity_sweep}',
+  'identity.relationship_changes applying ALL {identity_sweep}',
 ];
 
 const ROLES: Record<string, string[]> = { ...APP_ROLES, ...SWEEP_ROLES };
