@@ -1,9 +1,9 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { cacheDirectory } from './cache-directory.ts';
 
 const run = promisify(execFile);
 
@@ -27,10 +27,9 @@ export interface ServerDownloads {
  * is complete, so that whoever finds the final folder finds all of it.
  */
 export async function downloadServers(): Promise<ServerDownloads> {
-  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'soma');
-  const folder = join(cache, `servers-kafka-${KAFKA}-redis-${REDIS}`);
+  const folder = join(cacheDirectory, `servers-kafka-${KAFKA}-redis-${REDIS}`);
   if (!existsSync(folder)) {
-    await mkdir(cache, { recursive: true });
+    await mkdir(cacheDirectory, { recursive: true });
     const partial = await mkdtemp(`${folder}.`);
     await downloadTo(partial);
     // Fails when another process was first: then its folder serves.

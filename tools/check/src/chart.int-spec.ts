@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { installedTool } from './go-tools.ts';
+import { installedTool } from '@soma/testing';
 import { runCommand } from './run-command.ts';
 
 // `npm run check` builds it where it is missing, which takes minutes.

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { goTool } from './go-tools.ts';
+import { goTool } from '@soma/testing';
 import { workspace } from './paths.ts';
 import { runCommand } from './run-command.ts';
 

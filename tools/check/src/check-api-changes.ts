@@ -6,8 +6,8 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { goTool } from '@soma/testing';
 import { changesBetween, type Surface, surfaceOf, unmentioned } from './api-changes.ts';
-import { goTool } from './go-tools.ts';
 import { workspace } from './paths.ts';
 import { runCommand } from './run-command.ts';
 

@@ -1,9 +1,9 @@
 /** Checks the chart: helm's lint, Kubernetes' schemas, and what no schema of theirs knows. */
+import { join } from 'node:path';
+import { goTool } from '@soma/testing';
 import { lintChart, renderChart } from './chart.ts';
-import { goTool } from './go-tools.ts';
 import { kubernetesSchemas } from './kubernetes-schemas.ts';
 import { manifestFaults } from './manifest-faults.ts';
-import { join } from 'node:path';
 import { workspace } from './paths.ts';
 import { runCommand } from './run-command.ts';
 import { describeServices } from './services.ts';

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { cacheDirectory } from '@soma/testing';
 import { z } from 'zod';
-import { cacheDirectory } from './paths.ts';
 import { runCommand } from './run-command.ts';
 
 const KUBERNETES = 'v1.35.4';

@@ -28,9 +28,12 @@ process.exitCode = await runTests().catch((error: unknown) => {
 
 async function runTests(): Promise<number> {
   await clearReports();
-  await using servers = await startSharedServers();
   // Tests that kill services run them as they are deployed: compiled.
-  await build();
+  const building = build();
+  // Its fault is thrown below, unless the servers' comes first.
+  building.catch(() => undefined);
+  await using servers = await startSharedServers();
+  await building;
   const code = await runProjects({ [SERVERS_VARIABLE]: JSON.stringify(servers) });
   const reports = await Promise.all(reportFiles().map(readReport));
   for (const name of reports.flatMap(skipped)) process.stdout.write(`skipped: ${name}\n`);
