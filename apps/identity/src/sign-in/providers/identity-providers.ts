@@ -1,0 +1,167 @@
+import { signClientAssertion } from '@soma/auth';
+import { type Breaker, createBreaker } from '@soma/kernel';
+import { recordCircuitState } from '@soma/observability';
+import { GitHubProvider, type ProviderClient } from './github.provider.ts';
+import type {
+  ExternalIdentity,
+  IdentityProvider,
+  ProviderAnswer,
+  ProviderName,
+} from './identity-provider.ts';
+import { OpenIdProvider, type ProviderClaims } from './openid.provider.ts';
+import type { ProviderEndpoints } from './provider-endpoints.ts';
+import { isProviderFault } from './provider-requests.ts';
+import type { ProviderConfig } from './provider-settings.ts';
+
+/** Where Soma is and where the providers are. */
+export interface ProviderAddresses {
+  /** The address at which browsers reach Soma, without a path. */
+  publicUrl: string;
+  endpoints: ProviderEndpoints;
+}
+
+/** The path to which a provider sends the browser back. */
+export function callbackPath(name: ProviderName): string {
+  return `/api/auth/oauth/${name}/callback`;
+}
+
+/** The providers whose settings are there, each behind a breaker of its own. */
+export class IdentityProviders {
+  private readonly providers: ReadonlyMap<string, IdentityProvider>;
+  private readonly breakers = new Map<ProviderName, Breaker>();
+
+  constructor(config: ProviderConfig, addresses: ProviderAddresses) {
+    const made = [
+      gitHub(config, addresses),
+      google(config, addresses),
+      microsoft(config, addresses),
+      apple(config, addresses),
+    ];
+    const configured = made.filter((provider) => provider !== undefined);
+    this.providers = new Map(configured.map((provider) => [provider.name, provider]));
+    for (const { name } of configured) {
+      const options = { onStateChange: recordCircuitState, isFailure: isProviderFault };
+      this.breakers.set(name, createBreaker({ name: `sign-in-${name}`, ...options }));
+    }
+  }
+
+  /** In the order in which they are offered. */
+  all(): IdentityProvider[] {
+    return [...this.providers.values()];
+  }
+
+  /** Nothing for a name that a client made up. */
+  find(name: string): IdentityProvider | undefined {
+    return this.providers.get(name);
+  }
+
+  /** As {@link IdentityProvider.identify}, unless the provider has failed repeatedly. */
+  identify(provider: IdentityProvider, answer: ProviderAnswer): Promise<ExternalIdentity> {
+    const breaker = this.breakers.get(provider.name);
+    const identify = () => provider.identify(answer);
+    return breaker === undefined ? identify() : breaker.execute(identify);
+  }
+}
+
+function clientOf(
+  name: ProviderName,
+  clientId: string | undefined,
+  { publicUrl }: ProviderAddresses,
+): ProviderClient | undefined {
+  return clientId === undefined
+    ? undefined
+    : { clientId, redirectUri: new URL(callbackPath(name), publicUrl).href };
+}
+
+function gitHub(
+  config: ProviderConfig,
+  addresses: ProviderAddresses,
+): IdentityProvider | undefined {
+  const client = clientOf('github', config.GITHUB_CLIENT_ID, addresses);
+  const clientSecret = config.GITHUB_CLIENT_SECRET;
+  if (client === undefined || clientSecret === undefined) {
+    return undefined;
+  }
+  return new GitHubProvider({ ...client, clientSecret }, addresses.endpoints.github);
+}
+
+function google(
+  config: ProviderConfig,
+  addresses: ProviderAddresses,
+): IdentityProvider | undefined {
+  const client = clientOf('google', config.GOOGLE_CLIENT_ID, addresses);
+  const clientSecret = config.GOOGLE_CLIENT_SECRET;
+  if (client === undefined || clientSecret === undefined) {
+    return undefined;
+  }
+  return new OpenIdProvider({
+    name: 'google',
+    title: 'Google',
+    endpoints: addresses.endpoints.google,
+    client,
+    clientSecret: () => Promise.resolve(clientSecret.reveal()),
+    scopes: ['openid', 'profile', 'email'],
+    isEmailVerified,
+  });
+}
+
+function microsoft(
+  config: ProviderConfig,
+  addresses: ProviderAddresses,
+): IdentityProvider | undefined {
+  const client = clientOf('microsoft', config.MICROSOFT_CLIENT_ID, addresses);
+  const { MICROSOFT_CLIENT_SECRET: clientSecret, MICROSOFT_TENANT_ID: tenantId } = config;
+  if (client === undefined || clientSecret === undefined || tenantId === undefined) {
+    return undefined;
+  }
+  return new OpenIdProvider({
+    name: 'microsoft',
+    title: 'Microsoft',
+    endpoints: addresses.endpoints.microsoft(tenantId),
+    client,
+    clientSecret: () => Promise.resolve(clientSecret.reveal()),
+    scopes: ['openid', 'profile', 'email'],
+    // Entra has no such claim. The address is what the administrators of the directory wrote, and the
+    // operator has chosen that one directory by its id.
+    isEmailVerified: ({ email_verified }) => email_verified !== false,
+  });
+}
+
+function apple(config: ProviderConfig, addresses: ProviderAddresses): IdentityProvider | undefined {
+  const client = clientOf('apple', config.APPLE_CLIENT_ID, addresses);
+  const clientSecret = client && appleSecret(config, client, addresses.endpoints.apple.issuer);
+  if (client === undefined || clientSecret === undefined) {
+    return undefined;
+  }
+  return new OpenIdProvider({
+    name: 'apple',
+    title: 'Apple',
+    endpoints: addresses.endpoints.apple,
+    client,
+    clientSecret,
+    // Apple has no scope `profile`, and posts its answer where one is asked for.
+    scopes: ['openid', 'name', 'email'],
+    postsBack: true,
+    isEmailVerified,
+  });
+}
+
+function appleSecret(
+  config: ProviderConfig,
+  { clientId }: ProviderClient,
+  audience: string,
+): (() => Promise<string>) | undefined {
+  const { APPLE_TEAM_ID: issuer, APPLE_KEY_ID: keyId, APPLE_PRIVATE_KEY: privateKey } = config;
+  const secret = config.APPLE_CLIENT_SECRET;
+  if (secret !== undefined) {
+    return () => Promise.resolve(secret.reveal());
+  }
+  if (issuer === undefined || keyId === undefined || privateKey === undefined) {
+    return undefined;
+  }
+  return () => signClientAssertion({ issuer, clientId, audience, keyId, privateKey });
+}
+
+function isEmailVerified({ email_verified }: ProviderClaims): boolean {
+  return email_verified === true;
+}

@@ -1,0 +1,126 @@
+/*
+ * What identity asks of providers by itself: 10 s for each request, three tries at most.
+ *
+ * Reading is tried again after any failure that may pass. A code is not: it works once, and a
+ * provider that sees it twice may take it for stolen (RFC 6749 §4.1.2). So it is sent again only
+ * where it certainly had no effect: the connection was never made, or the provider says that it
+ * handled nothing (429, 503). After any other silence the person starts again, which costs a click.
+ */
+import { retryTransient, TransientError } from '@soma/kernel';
+import { OAuth2Tokens } from 'arctic';
+import { ProviderRefusal } from './identity-provider.ts';
+
+const TIMEOUT_MS = 10_000;
+const ATTEMPTS = 3;
+
+/** GitHub refuses requests that do not say what sends them. */
+const HEADERS = { accept: 'application/json', 'user-agent': 'soma-identity' };
+
+/** Failures before a connection, by Node's own codes and those of its HTTP client. */
+const NEVER_SENT = new Set([
+  'ECONNREFUSED',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_CONNECT_TIMEOUT',
+]);
+
+/** A provider may or may not have done what it was asked for. Asking again would be a guess. */
+export class UnclearAnswerError extends Error {
+  override readonly name = 'UnclearAnswerError';
+}
+
+/** Whether a failure is the provider's, and not that of what it was sent. */
+export function isProviderFault(error: unknown): boolean {
+  return error instanceof TransientError || error instanceof UnclearAnswerError;
+}
+
+/** Trades a code for tokens. @throws {@link ProviderRefusal} for one that the provider refuses. */
+export function exchangeCode(
+  endpoint: string,
+  form: Record<string, string>,
+): Promise<OAuth2Tokens> {
+  const tried = `POST ${endpoint}`;
+  return retryTransient(
+    async () => {
+      const response = await send(endpoint, {
+        method: 'POST',
+        body: new URLSearchParams({ grant_type: 'authorization_code', ...form }),
+      }).catch((cause: unknown) => {
+        throw isNeverSent(cause)
+          ? new TransientError(tried, { cause })
+          : new UnclearAnswerError(`${tried} was not answered.`, { cause });
+      });
+      return readTokens(tried, response);
+    },
+    { attempts: ATTEMPTS },
+  );
+}
+
+/** Reads what a provider says about the bearer of a token. */
+export function readJson(url: string, accessToken: string): Promise<unknown> {
+  const tried = `GET ${url}`;
+  return retryTransient(
+    async () => {
+      const headers = { authorization: `Bearer ${accessToken}` };
+      const response = await send(url, { headers }).catch((cause: unknown) => {
+        throw new TransientError(tried, { cause });
+      });
+      return readBody(tried, response);
+    },
+    { attempts: ATTEMPTS },
+  );
+}
+
+async function readBody(tried: string, response: Response): Promise<unknown> {
+  const fault = new Error(`${tried} answered ${response.status}`);
+  if (response.status === 429 || response.status >= 500) {
+    await response.body?.cancel();
+    throw new TransientError(tried, { cause: fault });
+  }
+  if (!response.ok) {
+    await response.body?.cancel();
+    throw new ProviderRefusal('token_invalid', fault);
+  }
+  return response.json().catch((cause: unknown) => {
+    throw new TransientError(tried, { cause });
+  });
+}
+
+function send(url: string, { headers, ...init }: RequestInit): Promise<Response> {
+  return fetch(url, {
+    ...init,
+    headers: { ...HEADERS, ...(headers as Record<string, string> | undefined) },
+    // A redirect would carry the code or the token to somebody else.
+    redirect: 'error',
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+  });
+}
+
+async function readTokens(tried: string, response: Response): Promise<OAuth2Tokens> {
+  if (response.status === 429 || response.status === 503) {
+    await response.body?.cancel();
+    throw new TransientError(tried, { cause: new Error(`answered ${response.status}`) });
+  }
+  const body = response.status < 500 ? await readObject(response) : undefined;
+  if (body === undefined) {
+    throw new UnclearAnswerError(`${tried} answered ${response.status} without a JSON object.`);
+  }
+  // GitHub answers 200 to a code that it refuses. The description may quote what was sent.
+  if (!response.ok || 'error' in body) {
+    const code = 'error' in body ? String(body.error).slice(0, 100) : String(response.status);
+    throw new ProviderRefusal('code_refused', new Error(`${tried} answered "${code}"`));
+  }
+  return new OAuth2Tokens(body);
+}
+
+async function readObject(response: Response): Promise<object | undefined> {
+  const body: unknown = await response.json().catch(() => undefined);
+  return typeof body === 'object' && body !== null ? body : undefined;
+}
+
+function isNeverSent(error: unknown): boolean {
+  const { cause } = error as { cause?: { code?: unknown } };
+  return typeof cause?.code === 'string' && NEVER_SENT.has(cause.code);
+}
