@@ -1,10 +1,13 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { AuthModule, authOptions } from '@soma/auth';
 import { HealthChecks } from '@soma/http';
 import { DatabaseProbe, databaseUrl, PersistenceModule } from '@soma/persistence';
 import { AuditModule } from './audit/audit.module.ts';
 import { ConfigUpdatesModule } from './config-updates/config-updates.module.ts';
 import type { IdentityConfig } from './identity.config.ts';
+import { MasterKeyModule } from './master-key/master-key.module.ts';
 import { OAuthModule } from './oauth/oauth.module.ts';
+import { PublishedKeysModule } from './signing-keys/published-keys.module.ts';
 import { TenancyModule } from './tenancy/tenancy.module.ts';
 
 /** The whole service. */
@@ -18,6 +21,10 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
+        // Its address for partners is the gateway's, so its tokens are those of the gateway.
+        AuthModule.verify(authOptions(config, 'gateway')),
+        PublishedKeysModule,
+        MasterKeyModule.configure(config.SOMA_MASTER_KEY),
         PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'identity_sweep' }),
         AuditModule,
         ConfigUpdatesModule,
@@ -25,7 +32,6 @@ export class AppModule {
         OAuthModule.configure({
           issuer: config.IDENTITY_ISSUER,
           clientsFile: config.IDENTITY_CLIENTS_FILE,
-          masterKey: config.SOMA_MASTER_KEY,
         }),
       ],
     };

@@ -11,7 +11,7 @@ export const identityConfig = z.object({
   ...httpSettings(8080),
   ...databaseSettings,
   ...observabilitySettings,
-  IDENTITY_ISSUER: authSettings.IDENTITY_ISSUER,
+  ...authSettings,
   IDENTITY_CLIENTS_FILE: textSetting.describe(
     'JSON file of the clients that may ask for tokens. It holds hashes of their secrets alone.',
   ),

@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import { Problem } from '@soma/kernel';
-import { createRemoteJWKSet, errors, type JWTVerifyGetKey } from 'jose';
+import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
+import type { OwnKeys } from './own-keys.ts';
 
 /** How long a copy of the keys is used before a newer one is asked for. */
 const MAX_AGE_MS = 300_000;
@@ -23,8 +24,12 @@ export class VerificationKeys {
   private staleAt = 0;
   private askAgainAt = 0;
 
-  constructor(url: string) {
+  /** @param ownKeys - Asked instead of the address. */
+  constructor(url: string, ownKeys?: OwnKeys) {
     this.remote = createRemoteJWKSet(new URL(url), {
+      ...(ownKeys && {
+        [customFetch]: async () => Response.json({ keys: await ownKeys.publicKeys() }),
+      }),
       timeoutDuration: TIMEOUT_MS,
       // When to fetch is decided here: jose would refuse every token once its copy is too old.
       cacheMaxAge: Infinity,

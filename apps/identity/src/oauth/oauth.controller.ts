@@ -1,4 +1,5 @@
 import { Controller, Get, HttpCode, Post, Req, Res } from '@nestjs/common';
+import { Public } from '@soma/auth';
 import { Operation, StreamsBody } from '@soma/http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import Provider from 'oidc-provider';
@@ -17,6 +18,7 @@ const tokenResponse = z.object({
  * Each is named here, so that nothing else that oidc-provider could serve is reachable. Errors have
  * the form of RFC 6749 §5.2 and not that of a problem, as OAuth clients expect.
  */
+@Public()
 @Controller()
 export class OAuthController {
   private readonly answer: ReturnType<Provider['callback']>;

@@ -1,6 +1,4 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import type { Secret } from '@soma/kernel';
-import { Envelope } from '@soma/secrets';
 import Provider from 'oidc-provider';
 import { SigningKeys } from '../signing-keys/signing-keys.ts';
 import { createProvider } from './create-provider.ts';
@@ -12,19 +10,17 @@ export interface OAuthOptions {
   /** The `iss` of every token: the address under which the outside world reaches this service. */
   issuer: string;
   clientsFile: string;
-  masterKey: Secret;
 }
 
 /** The OAuth 2.0 authorisation server and its keys. */
 @Module({})
 export class OAuthModule {
-  static configure({ issuer, clientsFile, masterKey }: OAuthOptions): DynamicModule {
+  static configure({ issuer, clientsFile }: OAuthOptions): DynamicModule {
     return {
       module: OAuthModule,
       controllers: [OAuthController],
       providers: [
         SigningKeys,
-        { provide: Envelope, useFactory: () => new Envelope(masterKey) },
         {
           provide: Provider,
           inject: [SigningKeys],
