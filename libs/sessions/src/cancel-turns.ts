@@ -3,7 +3,7 @@ import { type Cancelled, formatCursor, type Principal } from '@soma/contracts';
 import { newIdentifier, Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
-import { type Idempotency, keepAnswers, keyName, takeKeys } from './idempotency.ts';
+import { answerOnce, type Idempotency } from './idempotency.ts';
 import { sessionNotFound, turnEnded } from './problems.ts';
 import { RowAnnouncer } from './row-announcer.ts';
 import type { OutboxRow } from './timeline-row.ts';
@@ -46,22 +46,19 @@ export class CancelTurns {
 
   async #cancelOnce(manager: EntityManager, request: CancelTurnRequest): Promise<Outcome> {
     const { principal, sessionId, idempotency } = request;
-    const tenantId = principal.tenant_id;
-    if (idempotency === undefined) {
-      return cancelTurn(manager, request);
-    }
-    const key = { ...idempotency, subject: principal.subject, sessionId };
-    const answers = await takeKeys<Cancelled>(manager, tenantId, [key]);
-    const answer = answers.get(keyName(key));
-    if (answer instanceof Error) {
-      throw answer;
-    }
-    if (answer !== undefined) {
-      return { cancelled: answer, rows: [] };
-    }
-    const outcome = await cancelTurn(manager, request);
-    await keepAnswers(manager, tenantId, [{ key, answer: outcome.cancelled }]);
-    return outcome;
+    const key = idempotency && { ...idempotency, subject: principal.subject, sessionId };
+    // A repeat announces nothing: the rows were the first request's.
+    let rows: Outcome['rows'] = [];
+    const cancelled = await answerOnce(
+      manager,
+      { tenantId: principal.tenant_id, key },
+      async () => {
+        const outcome = await cancelTurn(manager, request);
+        rows = outcome.rows;
+        return outcome.cancelled;
+      },
+    );
+    return { cancelled, rows };
   }
 }
 

@@ -16,7 +16,8 @@ export interface Idempotency {
 /** A key with the caller that it belongs to. */
 export interface OwnedKey extends Idempotency {
   subject: string;
-  sessionId: string;
+  /** The session whose erasure takes the answer along, where there is one. */
+  sessionId: string | null;
 }
 
 /** SHA-256 of a body's canonical form (RFC 8785), so that neither order nor spacing matters. */
@@ -94,6 +95,32 @@ async function readAnswers<Answer>(
       return [name, isSame && row.answer !== null ? row.answer : idempotencyConflict()];
     }),
   );
+}
+
+/**
+ * Does a piece of work in the transaction of its key, or answers what the first request with the key
+ * was answered. Work that fails gives its key back with the rollback.
+ *
+ * @throws {@link Problem} 409 `idempotency_conflict` when that request had another body.
+ */
+export async function answerOnce<Answer extends object>(
+  manager: EntityManager,
+  { tenantId, key }: { tenantId: string; key: OwnedKey | undefined },
+  work: () => Promise<Answer>,
+): Promise<Answer> {
+  if (key === undefined) {
+    return work();
+  }
+  const earlier = (await takeKeys<Answer>(manager, tenantId, [key])).get(keyName(key));
+  if (earlier instanceof Error) {
+    throw earlier;
+  }
+  if (earlier !== undefined) {
+    return earlier;
+  }
+  const answer = await work();
+  await keepAnswers(manager, tenantId, [{ key, answer }]);
+  return answer;
 }
 
 /** Keeps the answers beside the keys that this transaction took. */

@@ -3,10 +3,13 @@ import type {
   CreatePersonaRequest,
   Persona,
   PersonaList,
+  Principal,
   UpdatePersonaRequest,
 } from '@soma/contracts';
 import { newIdentifier, Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
+import type { EntityManager } from 'typeorm';
+import { answerOnce, type Idempotency } from './idempotency.ts';
 import { PERSONA_COLUMNS, type PersonaRow } from './persona-row.ts';
 
 /** The personas of a tenant. */
@@ -14,34 +17,19 @@ import { PERSONA_COLUMNS, type PersonaRow } from './persona-row.ts';
 export class Personas {
   constructor(private readonly transaction: TenantTransaction) {}
 
-  /** @throws {@link Problem} 409 `persona_exists` */
-  async create(tenantId: string, request: CreatePersonaRequest): Promise<Persona> {
-    const { persona_id = newIdentifier(), ...settings } = request;
-    const values = [settings.name, settings.instructions, settings.model, settings.temperature];
-    const [row] = await this.transaction.run(tenantId, (manager) =>
-      manager.query<PersonaRow[]>(
-        `INSERT INTO conversation.personas (tenant_id, ${PERSONA_COLUMNS})
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
-         ON CONFLICT DO NOTHING RETURNING ${PERSONA_COLUMNS}`,
-        [
-          tenantId,
-          persona_id,
-          ...values,
-          settings.top_p,
-          settings.top_k,
-          settings.max_tokens,
-          new Date(),
-        ],
-      ),
+  /**
+   * @param idempotency - A repeat with the same key and body resolves to the first answer.
+   * @throws {@link Problem} 409 `persona_exists` or `idempotency_conflict`
+   */
+  create(
+    { tenant_id: tenantId, subject }: Principal,
+    request: CreatePersonaRequest,
+    idempotency?: Idempotency,
+  ): Promise<Persona> {
+    const key = idempotency && { ...idempotency, subject, sessionId: null };
+    return this.transaction.run(tenantId, (manager) =>
+      answerOnce(manager, { tenantId, key }, () => insertPersona(manager, tenantId, request)),
     );
-    if (row === undefined) {
-      throw new Problem({
-        status: 409,
-        code: 'persona_exists',
-        detail: `A persona "${persona_id}" exists already. Choose another id or change that one.`,
-      });
-    }
-    return toPersona(row);
   }
 
   /** @throws {@link Problem} 404 `persona_not_found` */
@@ -112,6 +100,31 @@ export class Personas {
       notFound(personaId);
     }
   }
+}
+
+async function insertPersona(
+  manager: EntityManager,
+  tenantId: string,
+  { persona_id = newIdentifier(), ...settings }: CreatePersonaRequest,
+): Promise<Persona> {
+  const [row] = await manager.query<PersonaRow[]>(
+    `INSERT INTO conversation.personas (tenant_id, ${PERSONA_COLUMNS})
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)
+     ON CONFLICT DO NOTHING RETURNING ${PERSONA_COLUMNS}`,
+    [
+      ...[tenantId, persona_id, settings.name, settings.instructions, settings.model],
+      ...[settings.temperature, settings.top_p, settings.top_k, settings.max_tokens],
+      new Date(),
+    ],
+  );
+  if (row === undefined) {
+    throw new Problem({
+      status: 409,
+      code: 'persona_exists',
+      detail: `A persona "${persona_id}" exists already. Choose another id or change that one.`,
+    });
+  }
+  return toPersona(row);
 }
 
 function notFound(personaId: string): never {

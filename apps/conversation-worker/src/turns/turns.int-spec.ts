@@ -135,7 +135,7 @@ describe('the worker', () => {
   });
 
   it('gives the model the conversation so far and the instructions of the persona', async () => {
-    const persona = await worker.get(Personas).create('acme', {
+    const persona = await worker.get(Personas).create(acme, {
       name: 'Pirate',
       instructions: 'Speak like a pirate.',
       model: null,

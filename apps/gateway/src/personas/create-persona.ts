@@ -2,6 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { CreatePersonaRequest, Persona, Principal } from '@soma/contracts';
 import { Personas } from '@soma/sessions';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
+import { idempotencyOf } from '../runtime/caller.ts';
 import { checkPersonaModel } from './check-persona-model.ts';
 
 /** Adds a persona to the tenant. */
@@ -12,9 +13,18 @@ export class CreatePersona {
     @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
   ) {}
 
-  /** @throws {@link Problem} 409 `persona_exists`, 422 for what its model does not take */
-  execute(principal: Principal, request: CreatePersonaRequest): Promise<Persona> {
+  /**
+   * @param idempotencyKey - A repeat with the same key and body resolves to the first answer.
+   * @throws {@link Problem} 409 `persona_exists` or `idempotency_conflict`, 422 for what its model
+   *   does not take
+   */
+  execute(
+    principal: Principal,
+    request: CreatePersonaRequest,
+    idempotencyKey?: string,
+  ): Promise<Persona> {
     checkPersonaModel(this.config, request);
-    return this.personas.create(principal.tenant_id, request);
+    const idempotency = idempotencyOf('POST /v1/personas', request, idempotencyKey);
+    return this.personas.create(principal, request, idempotency);
   }
 }

@@ -27,6 +27,7 @@ import {
 } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { Personas } from '@soma/sessions';
+import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
 import { FaultInterceptor } from '../runtime/faults.ts';
 import { CreatePersona } from './create-persona.ts';
 import { UpdatePersona } from './update-persona.ts';
@@ -55,19 +56,25 @@ export class PersonasController {
   @Post()
   @Operation({
     summary: 'Create a persona',
+    headers: idempotencyHeader,
     bodyExample: {
       persona_id: 'helpdesk',
       name: 'Help desk',
       instructions: 'Answer briefly, and name the article that you rely on.',
     },
     answer: persona,
-    problems: { 409: ['persona_exists'], 422: modelProblems, ...unavailable },
+    problems: {
+      400: ['invalid_idempotency_key'],
+      409: ['persona_exists', 'idempotency_conflict'],
+      422: modelProblems,
+      ...unavailable,
+    },
   })
   create(
-    @CurrentPrincipal() principal: Principal,
+    @CurrentCaller() { principal, idempotencyKey }: Caller,
     @Body({ schema: createPersonaRequest }) request: CreatePersonaRequest,
   ): Promise<Persona> {
-    return this.createPersona.execute(principal, request);
+    return this.createPersona.execute(principal, request, idempotencyKey);
   }
 
   @Get(':id')
@@ -86,7 +93,9 @@ export class PersonasController {
   @Patch(':id')
   @Operation({
     summary: 'Change a persona',
-    description: 'What is absent stays; null goes back to the default.',
+    description:
+      'What is absent stays; null goes back to the default. A repeat changes nothing more, so no ' +
+      '`Idempotency-Key` is needed.',
     bodyExample: { temperature: 0.2, model: null },
     answer: persona,
     problems: { 404: ['persona_not_found'], 422: modelProblems, ...unavailable },
@@ -103,6 +112,7 @@ export class PersonasController {
   @HttpCode(204)
   @Operation({
     summary: 'Delete a persona',
+    description: 'A repeat answers 404 and changes nothing more.',
     problems: { 404: ['persona_not_found'], ...unavailable },
   })
   remove(

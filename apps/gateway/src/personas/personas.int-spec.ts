@@ -42,6 +42,34 @@ describe('/v1/personas', () => {
     expect((await gateway.get(`${PERSONAS}/helpdesk`)).body['code']).toBe('persona_not_found');
   });
 
+  it('is created once, however often the request is repeated with its key (P3)', async () => {
+    const headers = { 'idempotency-key': 'persona-1' };
+    const request = { name: 'Once' };
+    const create = (body: unknown): Promise<TestAnswer> =>
+      gateway.post(PERSONAS, body, { headers, tenant: 'once' });
+
+    const answers = await Promise.all(Array.from({ length: 8 }, () => create(request)));
+    const other = await create({ name: 'Twice' });
+
+    expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(201));
+    expect(new Set(answers.map(({ body }) => body['persona_id'])).size).toBe(1);
+    expect(other).toMatchObject({ status: 409, body: { code: 'idempotency_conflict' } });
+    const { body } = await gateway.get(PERSONAS, { tenant: 'once' });
+    expect(body['personas']).toEqual([answers[0]?.body]);
+  });
+
+  it('leaves the key of a request that was refused free', async () => {
+    const headers = { 'idempotency-key': 'persona-2' };
+    const taken = { persona_id: 'taken', name: 'Taken' };
+    await gateway.post(PERSONAS, taken);
+
+    const refused = await gateway.post(PERSONAS, taken, { headers });
+    await gateway.send(`${PERSONAS}/taken`, { method: 'DELETE' });
+    const created = await gateway.post(PERSONAS, taken, { headers });
+
+    expect([refused.status, created.status]).toEqual([409, 201]);
+  });
+
   it('belongs to its tenant alone (P6)', async () => {
     await gateway.post(PERSONAS, { persona_id: 'private', name: 'Ours' });
 
