@@ -7,6 +7,7 @@ import { ConfigUpdatesModule } from './config-updates/config-updates.module.ts';
 import type { IdentityConfig } from './identity.config.ts';
 import { MasterKeyModule } from './master-key/master-key.module.ts';
 import { OAuthModule } from './oauth/oauth.module.ts';
+import { PolicyBundleModule } from './policy-bundle/policy-bundle.module.ts';
 import { PublishedKeysModule } from './signing-keys/published-keys.module.ts';
 import { TenancyModule } from './tenancy/tenancy.module.ts';
 
@@ -29,6 +30,7 @@ export class AppModule {
         AuditModule,
         ConfigUpdatesModule,
         TenancyModule,
+        PolicyBundleModule.configure(config.POLICY_BUNDLE_FILE),
         OAuthModule.configure({
           issuer: config.IDENTITY_ISSUER,
           clientsFile: config.IDENTITY_CLIENTS_FILE,

@@ -16,5 +16,10 @@ export const identityConfig = z.object({
     'JSON file of the clients that may ask for tokens. It holds hashes of their secrets alone.',
   ),
   SOMA_MASTER_KEY: masterKeySetting,
+  POLICY_BUNDLE_FILE: textSetting
+    .optional()
+    .describe(
+      'The signed policies that policy agents fetch here. Unset: there is nothing to fetch.',
+    ),
 });
 export type IdentityConfig = z.output<typeof identityConfig>;

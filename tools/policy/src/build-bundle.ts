@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { glob, mkdir, readFile, rename, rm } from 'node:fs/promises';
+import { globSync } from 'node:fs';
+import { mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { dirname, join, matchesGlob } from 'node:path';
 import { runOpa, TESTS } from './run-opa.ts';
 
@@ -38,7 +39,7 @@ export async function buildBundle({
 }
 
 async function revisionOf(policies: string): Promise<string> {
-  const paths = await Array.fromAsync(glob('**/*.{rego,json,yaml}', { cwd: policies }));
+  const paths = globSync('**/*.{rego,json,yaml}', { cwd: policies });
   const served = paths.filter((path) => !matchesGlob(path, `**/${TESTS}`)).sort();
   if (served.length === 0) throw new Error(`${policies} holds no policies.`);
   const digest = createHash('sha256');
