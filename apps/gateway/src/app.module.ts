@@ -4,6 +4,7 @@ import { MessagingModule, Relay, RelayModule } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
 import { databaseUrl, PersistenceModule } from '@soma/persistence';
 import { SessionOutbox, SessionsModule } from '@soma/sessions';
+import { AccessModule } from './access/access.module.ts';
 import { CapsulesModule } from './capsules/capsules.module.ts';
 import { ForwardingModule } from './forwarding/forwarding.module.ts';
 import type { GatewayConfig } from './gateway.config.ts';
@@ -28,6 +29,7 @@ export class AppModule {
         MessagingModule.connect(config, { clientId: 'gateway', logger }),
         SessionsModule.announceTo(Relay),
         RelayModule.of({ outbox: SessionOutbox, backlogLimit: config.OUTBOX_LIMIT, logger }),
+        AccessModule,
         RuntimeModule.configure(config),
         MessagesModule,
         SessionsApiModule,

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import type { Principal } from '@soma/contracts';
+import { accessScope, type Principal } from '@soma/contracts';
 import { ConfigError, isDevelopment } from '@soma/kernel';
 import { TokenVerifier, type TokenVerifierOptions } from './token-verifier.ts';
 import { bearerToken } from './bearer-token.ts';
@@ -29,7 +29,11 @@ export class Authenticator implements OnModuleInit {
           'NODE_ENV=development.',
       );
     }
-    this.anonymous = { subject: 'anonymous', tenant_id: options.defaultTenant, scopes: [] };
+    this.anonymous = {
+      subject: 'anonymous',
+      tenant_id: options.defaultTenant,
+      scopes: accessScope.options,
+    };
   }
 
   /** Has the keys at hand before the first request, where the issuer is up already. */

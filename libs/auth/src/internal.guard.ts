@@ -4,6 +4,7 @@ import {
   type CanActivate,
   type ExecutionContext,
   Injectable,
+  SetMetadata,
   UseGuards,
 } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
@@ -11,7 +12,7 @@ import { noteTenant } from '@soma/http';
 import type { AuthenticatedRequest } from './authentication.guard.ts';
 import { bearerToken } from './bearer-token.ts';
 import { PRINCIPAL_HEADER, verifyPrincipal } from './principal-assertion.ts';
-import { Public } from './public.decorator.ts';
+import { INTERNAL, Public } from './public.decorator.ts';
 import { TokenVerifier } from './token-verifier.ts';
 import { invalidToken, missingCredential } from './unauthenticated.ts';
 
@@ -47,4 +48,4 @@ class InternalGuard implements CanActivate {
 
 /** Opens a route, or every route of a controller, to other services alone. */
 export const Internal = (): ClassDecorator & MethodDecorator =>
-  applyDecorators(Public(), UseGuards(InternalGuard));
+  applyDecorators(Public(), SetMetadata(INTERNAL, true), UseGuards(InternalGuard));

@@ -1,3 +1,11 @@
+export {
+  type AccessResource,
+  accessResource,
+  relationOf,
+  relationRoles,
+  type TenantRelation,
+  tenantRelation,
+} from './access/relations.ts';
 export { memberRole, type MemberRole, roleScopes } from './access/roles.ts';
 export { accessScope, type AccessScope } from './access/scopes.ts';
 export {

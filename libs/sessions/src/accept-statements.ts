@@ -1,6 +1,7 @@
 import { type Accepted, formatCursor, type RowEvent } from '@soma/contracts';
 import type { EntityManager } from 'typeorm';
 import type { OwnedKey } from './idempotency.ts';
+import { sessionNotFound } from './problems.ts';
 import { type OutboxRow, toOutboxRow, writeEnvelope } from './timeline-row.ts';
 
 /** A message with everything decided but its place in the session. */
@@ -13,6 +14,8 @@ export interface NewTurn {
   personaId: string | null;
   content: Pick<RowEvent, 'message' | 'attachments' | 'metadata' | 'action' | 'output_schema'>;
   mustExist: boolean;
+  /** Whether the session must be the subject's own, for none was there when they were let in. */
+  mustBecomeOwn: boolean;
   traceHeaders: Record<string, string>;
   key: OwnedKey | null;
 }
@@ -23,6 +26,12 @@ export interface PlacedTurn {
   seq: number;
   /** Whether it is the batch's first of its session. Only such a turn can be next. */
   isFirst: boolean;
+}
+
+interface LockedSession {
+  session_id: string;
+  last_seq: number;
+  created_by: string;
 }
 
 /** What a stored message answers. */
@@ -66,6 +75,7 @@ export async function findStored(
  * Makes or locks the items' sessions, sorted, and takes as many `seq` as there are items.
  *
  * @returns The first `seq` by session. A deleted session is missing.
+ * @throws {@link Problem} 404 `session_not_found` when somebody else has begun it meanwhile.
  */
 export async function lockSessions(
   manager: EntityManager,
@@ -75,7 +85,7 @@ export async function lockSessions(
   const bySession = Map.groupBy(items, ({ sessionId }) => sessionId);
   const sessionIds = [...bySession.keys()].sort();
   const groups = sessionIds.map((sessionId) => bySession.get(sessionId) ?? []);
-  const rows = await manager.query<{ session_id: string; last_seq: number }[]>(LOCK_SESSIONS, [
+  const rows = await manager.query<LockedSession[]>(LOCK_SESSIONS, [
     tenantId,
     sessionIds,
     groups.map(({ length }) => length),
@@ -84,9 +94,13 @@ export async function lockSessions(
     new Date(),
   ]);
   return new Map(
-    rows.map(({ session_id, last_seq }) => {
-      const taken = bySession.get(session_id)?.length ?? 0;
-      return [session_id, last_seq - taken + 1];
+    rows.map(({ session_id, last_seq, created_by }) => {
+      const group = bySession.get(session_id) ?? [];
+      if (group.some(({ mustBecomeOwn, subject }) => mustBecomeOwn && subject !== created_by)) {
+        // It rolls the batch back; then each of its items is tried alone, and this one refused.
+        throw sessionNotFound(session_id);
+      }
+      return [session_id, last_seq - group.length + 1];
     }),
   );
 }
@@ -152,7 +166,7 @@ const LOCK_SESSIONS = `
           persona_id = coalesce(EXCLUDED.persona_id, session.persona_id),
           updated_at = EXCLUDED.updated_at
     WHERE session.deleted_at IS NULL
-   RETURNING session_id, last_seq`;
+   RETURNING session_id, last_seq, created_by`;
 
 // A statement of its own, after the one that locks: only then does it see every turn of the sessions.
 const INSERT_TURNS = `

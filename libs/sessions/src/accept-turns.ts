@@ -38,6 +38,11 @@ export interface AcceptRequest {
   outputSchema?: RowEvent['output_schema'];
   /** Whether an unknown session is refused instead of made. */
   mustExist?: boolean;
+  /**
+   * Whether the session must turn out to be the principal's: there was none when they were let in,
+   * and somebody else may begin it at the same moment.
+   */
+  mustBecomeOwn?: boolean;
   idempotency?: Idempotency | undefined;
   /** W3C headers of the request's trace, which the turn goes on with. */
   traceHeaders?: Record<string, string>;
@@ -104,6 +109,7 @@ function toNewTurn(request: AcceptRequest): NewTurn {
     personaId: request.personaId ?? null,
     content: contentOf(request),
     mustExist: request.mustExist ?? false,
+    mustBecomeOwn: request.mustBecomeOwn ?? false,
     traceHeaders: request.traceHeaders ?? {},
     key: idempotency === undefined ? null : { ...idempotency, subject, sessionId },
   };

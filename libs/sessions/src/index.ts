@@ -11,6 +11,7 @@ export { Retention } from './retention.ts';
 export { RowAnnouncer } from './row-announcer.ts';
 export { SessionOutbox } from './session-outbox.ts';
 export { SessionsModule } from './sessions.module.ts';
+export { SessionOwners } from './session-owners.ts';
 export { Sessions } from './sessions.ts';
 export { StreamTickets } from './stream-tickets.ts';
 export { type SessionHead, SessionHeads, type SessionName, Timeline } from './timeline.ts';

@@ -7,6 +7,7 @@ import { Personas } from './personas.ts';
 import { Retention } from './retention.ts';
 import { RowAnnouncer } from './row-announcer.ts';
 import { SessionOutbox } from './session-outbox.ts';
+import { SessionOwners } from './session-owners.ts';
 import { Sessions } from './sessions.ts';
 import { StreamTickets } from './stream-tickets.ts';
 import { SessionHeads, Timeline } from './timeline.ts';
@@ -22,6 +23,7 @@ const PROVIDERS = [
   Retention,
   SessionHeads,
   SessionOutbox,
+  SessionOwners,
   Sessions,
   StreamTickets,
   Timeline,

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { join } from 'node:path';
+import { EVERY_SCOPE } from '@soma/testing';
 import { stateDirectory, writePrivately } from './paths.ts';
 import type { DevelopmentSecrets } from './secrets.ts';
 import { TENANT } from './services.ts';
@@ -15,7 +16,7 @@ export async function writeClients(secrets: DevelopmentSecrets): Promise<void> {
       client_id: DEVELOPER,
       client_secret_hash: hash('sha256', secrets.developerSecret),
       tenant_id: TENANT,
-      scopes: [],
+      scopes: EVERY_SCOPE,
       audiences: ['gateway'],
     },
   ]);

@@ -1,4 +1,5 @@
 import { Controller, Get, Param, Post, Req, Res } from '@nestjs/common';
+import { Access } from '@soma/auth';
 import { clientIdentifier } from '@soma/contracts';
 import { Operation, StreamsBody } from '@soma/http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -19,12 +20,14 @@ export class CapsulesController {
   constructor(private readonly registry: CapsuleRegistry) {}
 
   @Get()
+  @Access({ scope: 'capsules:read', resource: 'capsule' })
   @Operation({ summary: 'List capsules', description: 'As the registry answers it.', problems })
   list(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.registry.forward('/capsules', request, reply);
   }
 
   @Get(':id')
+  @Access({ scope: 'capsules:read', resource: 'capsule' })
   @Operation({
     summary: 'Fetch a capsule',
     description: 'The bundle as the registry sends it, digest and signature headers included.',
@@ -39,6 +42,7 @@ export class CapsulesController {
   }
 
   @Post(':id/install')
+  @Access({ scope: 'capsules:install', resource: 'capsule' })
   @StreamsBody()
   @Operation({ summary: 'Install a capsule', description: 'As the registry answers it.', problems })
   install(

@@ -1,5 +1,5 @@
 import { All, Controller, Req, Res } from '@nestjs/common';
-import { Public } from '@soma/auth';
+import { Forwarded } from '@soma/auth';
 import { routeTable } from '@soma/contracts';
 import { StreamsBody, Undocumented } from '@soma/http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -7,8 +7,7 @@ import { Upstreams } from './upstreams.ts';
 
 const PATHS = [...routeTable.keys()].flatMap((prefix) => [prefix, `${prefix}/*`]);
 
-// Public, because the app behind a route says itself who may use it.
-@Public()
+@Forwarded()
 @Undocumented()
 @Controller()
 export class ForwardingController {

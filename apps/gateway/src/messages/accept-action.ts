@@ -2,12 +2,11 @@ import { Injectable } from '@nestjs/common';
 import {
   type Accepted,
   type ActionRequest,
-  type Principal,
   type QuickAction,
   quickAction,
 } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
-import { idempotencyOf } from '../runtime/caller.ts';
+import { type Caller, idempotencyOf } from '../runtime/caller.ts';
 import { checkMetadata } from './message-rules.ts';
 import { TurnIntake } from './turn-intake.ts';
 
@@ -26,15 +25,13 @@ export class AcceptAction {
   /**
    * Resolves when the action is durable.
    *
-   * @param idempotencyKey - A repeat with the same key and body resolves to the first answer.
    * @throws {@link Problem} 403 `tenant_mismatch`, 404 `session_not_found`, 409 `session_deleted` or
    *   `idempotency_conflict`, 422 `unknown_action` or `reserved_metadata`, and what `TurnIntake`
    *   throws
    */
   async execute(
-    principal: Principal,
+    { principal, idempotencyKey }: Caller,
     request: ActionRequest,
-    idempotencyKey?: string,
   ): Promise<Accepted> {
     const action = knownAction(request.action);
     checkMetadata(principal, request.metadata);

@@ -1,8 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Accepted, MessageRequest, Principal } from '@soma/contracts';
+import type { Accepted, MessageRequest } from '@soma/contracts';
 import { compileOutputSchema } from '@soma/llm';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
-import { idempotencyOf } from '../runtime/caller.ts';
+import { type Caller, idempotencyOf } from '../runtime/caller.ts';
 import { checkAttachments, checkMetadata } from './message-rules.ts';
 import { TurnIntake } from './turn-intake.ts';
 
@@ -17,15 +17,11 @@ export class AcceptMessage {
   /**
    * Resolves when the message is durable.
    *
-   * @param idempotencyKey - A repeat with the same key and body resolves to the first answer.
    * @throws {@link Problem} 403 `tenant_mismatch`, 409 `session_deleted` or `idempotency_conflict`,
    *   422 for what cannot be used, and what `TurnIntake` throws
    */
-  async execute(
-    principal: Principal,
-    request: MessageRequest,
-    idempotencyKey?: string,
-  ): Promise<Accepted> {
+  async execute(caller: Caller, request: MessageRequest): Promise<Accepted> {
+    const { principal, idempotencyKey } = caller;
     checkMetadata(principal, request.metadata);
     checkAttachments(principal, request.attachments, this.config.STORAGE_BUCKET);
     if (request.output_schema !== undefined) {
@@ -39,6 +35,7 @@ export class AcceptMessage {
       attachments: request.attachments,
       metadata: request.metadata,
       outputSchema: request.output_schema,
+      mustBecomeOwn: caller.beginsOwn,
       idempotency: idempotencyOf('POST /v1/session/message', request, idempotencyKey),
     });
   }

@@ -1,4 +1,5 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
+import { Access } from '@soma/auth';
 import {
   accepted,
   type Accepted,
@@ -8,6 +9,7 @@ import {
   type MessageRequest,
 } from '@soma/contracts';
 import { Operation } from '@soma/http';
+import { ACT_ON_SESSION, SPEAK_IN_SESSION } from '../access/session-rules.ts';
 import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
 import { AcceptAction } from './accept-action.ts';
 import { AcceptMessage } from './accept-message.ts';
@@ -34,6 +36,7 @@ export class MessagesController {
   ) {}
 
   @Post('message')
+  @Access(SPEAK_IN_SESSION)
   @HttpCode(202)
   @Operation({
     summary: 'Send a message',
@@ -56,13 +59,14 @@ export class MessagesController {
     },
   })
   message(
-    @CurrentCaller() { principal, idempotencyKey }: Caller,
+    @CurrentCaller() caller: Caller,
     @Body({ schema: messageRequest }) request: MessageRequest,
   ): Promise<Accepted> {
-    return this.acceptMessage.execute(principal, request, idempotencyKey);
+    return this.acceptMessage.execute(caller, request);
   }
 
   @Post('action')
+  @Access(ACT_ON_SESSION)
   @HttpCode(202)
   @Operation({
     summary: 'Ask for a summary, next steps or a status report',
@@ -78,9 +82,9 @@ export class MessagesController {
     },
   })
   action(
-    @CurrentCaller() { principal, idempotencyKey }: Caller,
+    @CurrentCaller() caller: Caller,
     @Body({ schema: actionRequest }) request: ActionRequest,
   ): Promise<Accepted> {
-    return this.acceptAction.execute(principal, request, idempotencyKey);
+    return this.acceptAction.execute(caller, request);
   }
 }

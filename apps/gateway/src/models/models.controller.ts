@@ -1,4 +1,5 @@
 import { Controller, Get, Inject } from '@nestjs/common';
+import { Access } from '@soma/auth';
 import { modelList, type ModelList } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { listModels } from '@soma/llm';
@@ -9,6 +10,7 @@ export class ModelsController {
   constructor(@Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig) {}
 
   @Get()
+  @Access({ scope: 'models:read', resource: 'model' })
   @Operation({
     summary: 'List models',
     description: 'Those that are known here, also where no key enables them.',

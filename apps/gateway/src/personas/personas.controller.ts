@@ -10,7 +10,7 @@ import {
   Query,
   UseInterceptors,
 } from '@nestjs/common';
-import { CurrentPrincipal } from '@soma/auth';
+import { Access, CurrentPrincipal } from '@soma/auth';
 import {
   clientIdentifier,
   createPersonaRequest,
@@ -45,6 +45,7 @@ export class PersonasController {
   ) {}
 
   @Get()
+  @Access({ scope: 'personas:read', resource: 'persona' })
   @Operation({ summary: 'List personas', answer: personaList, problems: unavailable })
   list(
     @CurrentPrincipal() principal: Principal,
@@ -54,6 +55,7 @@ export class PersonasController {
   }
 
   @Post()
+  @Access({ scope: 'personas:write', resource: 'persona' })
   @Operation({
     summary: 'Create a persona',
     headers: idempotencyHeader,
@@ -78,6 +80,7 @@ export class PersonasController {
   }
 
   @Get(':id')
+  @Access({ scope: 'personas:read', resource: 'persona' })
   @Operation({
     summary: 'Look a persona up',
     answer: persona,
@@ -91,6 +94,7 @@ export class PersonasController {
   }
 
   @Patch(':id')
+  @Access({ scope: 'personas:write', resource: 'persona' })
   @Operation({
     summary: 'Change a persona',
     description:
@@ -109,6 +113,7 @@ export class PersonasController {
   }
 
   @Delete(':id')
+  @Access({ scope: 'personas:write', resource: 'persona' })
   @HttpCode(204)
   @Operation({
     summary: 'Delete a persona',

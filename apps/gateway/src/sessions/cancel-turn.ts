@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import type { Cancelled, CancelRequest, Principal } from '@soma/contracts';
+import type { Cancelled, CancelRequest } from '@soma/contracts';
 import { CancelTurns } from '@soma/sessions';
-import { idempotencyOf } from '../runtime/caller.ts';
+import { type Caller, idempotencyOf } from '../runtime/caller.ts';
 import { rethrowFault } from '../runtime/faults.ts';
 
 /** Which turn is to end. */
@@ -15,14 +15,12 @@ export class CancelTurn {
   constructor(private readonly turns: CancelTurns) {}
 
   /**
-   * @param idempotencyKey - A repeat with the same key and body resolves to the first answer.
    * @throws {@link Problem} 404 `session_not_found` or `turn_not_found`, 409 `turn_ended` or
    *   `idempotency_conflict`
    */
   execute(
-    principal: Principal,
+    { principal, idempotencyKey }: Caller,
     request: CancelTurnRequest,
-    idempotencyKey?: string,
   ): Promise<Cancelled> {
     const { session_id: sessionId, turn_id: turnId } = request;
     return this.turns

@@ -10,7 +10,7 @@ import {
   Query,
   UseInterceptors,
 } from '@nestjs/common';
-import { CurrentPrincipal } from '@soma/auth';
+import { Access, CurrentPrincipal } from '@soma/auth';
 import {
   cancelled,
   type Cancelled,
@@ -30,6 +30,7 @@ import {
 } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { sessionNotFound, Sessions } from '@soma/sessions';
+import { READ_SESSION, WRITE_SESSION } from '../access/session-rules.ts';
 import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
 import { FaultInterceptor } from '../runtime/faults.ts';
 import { CancelTurn } from './cancel-turn.ts';
@@ -47,6 +48,7 @@ export class SessionsController {
   ) {}
 
   @Get()
+  @Access({ scope: 'sessions:read', resource: 'session' })
   @Operation({
     summary: 'List sessions',
     description: 'The newest first.',
@@ -61,6 +63,7 @@ export class SessionsController {
   }
 
   @Get(':id')
+  @Access(READ_SESSION)
   @Operation({
     summary: 'Look a session up',
     answer: session,
@@ -78,6 +81,7 @@ export class SessionsController {
   }
 
   @Get(':id/timeline')
+  @Access(READ_SESSION)
   @Operation({
     summary: "Read a session's timeline",
     description: 'The rows after `cursor`, in their order. A session has no other history.',
@@ -94,6 +98,7 @@ export class SessionsController {
   }
 
   @Post(':id/cancel')
+  @Access(WRITE_SESSION)
   @HttpCode(200)
   @Operation({
     summary: 'Cancel a turn',
@@ -108,14 +113,15 @@ export class SessionsController {
     },
   })
   cancel(
-    @CurrentCaller() { principal, idempotencyKey }: Caller,
+    @CurrentCaller() caller: Caller,
     @Param('id', { schema: clientIdentifier }) id: string,
     @Body({ schema: cancelRequest.optional() }) request: CancelRequest = {},
   ): Promise<Cancelled> {
-    return this.cancelTurn.execute(principal, { ...request, session_id: id }, idempotencyKey);
+    return this.cancelTurn.execute(caller, { ...request, session_id: id });
   }
 
   @Delete(':id')
+  @Access(WRITE_SESSION)
   @HttpCode(204)
   @Operation({
     summary: 'Delete a session',

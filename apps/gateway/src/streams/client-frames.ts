@@ -1,16 +1,16 @@
 import { Logger } from '@nestjs/common';
-import { type ClientFrame, clientFrame, type Principal, type ServerReply } from '@soma/contracts';
+import { type ClientFrame, clientFrame, type ServerReply } from '@soma/contracts';
 import { parseStrictJson, toFieldProblems } from '@soma/http';
 import { Problem } from '@soma/kernel';
 import { Frame } from './frame.ts';
-import type { SessionCommands } from './session-commands.ts';
+import type { FrameSender, SessionCommands } from './session-commands.ts';
 import type { Subscriber } from './subscriber.ts';
 
 type ProblemReply = Extract<ServerReply, { type: 'reply.problem' }>;
 
 /** Whose frames they are, and how they are carried out. */
 export interface ClientFramesOptions {
-  principal: Principal;
+  sender: FrameSender;
   subscriber: Subscriber;
   commands: SessionCommands;
 }
@@ -42,11 +42,11 @@ export class ClientFrames {
   }
 
   async #answer(text: string): Promise<ServerReply> {
-    const { principal, subscriber, commands } = this.#options;
+    const { sender, commands } = this.#options;
     let frame: ClientFrame | undefined;
     try {
       frame = readFrame(text);
-      return await commands.execute(principal, subscriber.sessionId, frame);
+      return await commands.execute(sender, frame);
     } catch (error) {
       const problem = this.#toProblem(error);
       return {

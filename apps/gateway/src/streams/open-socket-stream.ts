@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { clientIdentifier, streamQuery } from '@soma/contracts';
+import { requestIdFrom } from '@soma/http';
 import { Problem } from '@soma/kernel';
 import type { WebSocket } from 'ws';
 import { rethrowFault } from '../runtime/faults.ts';
@@ -36,9 +37,11 @@ export class OpenSocketStream {
     return this.access.admit(readRequest(request)).catch(rethrowFault);
   }
 
-  open(socket: WebSocket, { principal, start }: Admission, maxBufferedBytes: number): void {
+  open(socket: WebSocket, admission: Admission, maxBufferedBytes: number): void {
+    const { principal, address, start } = admission;
+    const sender = { principal, sessionId: start.sessionId, address };
     const subscriber = new SocketSubscriber(start, socket, maxBufferedBytes);
-    const frames = new ClientFrames({ principal, subscriber, commands: this.commands });
+    const frames = new ClientFrames({ sender, subscriber, commands: this.commands });
     socket.on('close', () => {
       this.streams.remove(subscriber);
     });
@@ -57,7 +60,7 @@ export class OpenSocketStream {
   }
 }
 
-function readRequest({ url = '/', headers }: IncomingMessage): StreamRequest {
+function readRequest({ url = '/', headers, socket }: IncomingMessage): StreamRequest {
   const { pathname, searchParams } = new URL(url, 'http://gateway');
   const [, name] = PATH.exec(pathname) ?? [];
   if (name === undefined) {
@@ -77,5 +80,13 @@ function readRequest({ url = '/', headers }: IncomingMessage): StreamRequest {
     });
   }
   const { cursor, ticket } = query.data;
-  return { sessionId: sessionId.data, headers, cursor, ticket };
+  return {
+    route: { method: 'GET', path: '/v1/session/{id}/stream' },
+    sessionId: sessionId.data,
+    headers,
+    cursor,
+    ticket,
+    address: socket.remoteAddress ?? null,
+    requestId: requestIdFrom(headers),
+  };
 }

@@ -1,10 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
-import { Authenticator } from '@soma/auth';
+import { AccessControl, Authenticator, type RouteTemplate } from '@soma/auth';
 import { type Cursor, parseCursor, type Principal } from '@soma/contracts';
 import { noteTenant } from '@soma/http';
 import { Problem } from '@soma/kernel';
 import { sessionNotFound, StreamTickets, Timeline } from '@soma/sessions';
+import { READ_SESSION } from '../access/session-rules.ts';
 import { SessionMerge } from './merge.ts';
 import type { StreamStart } from './subscriber.ts';
 
@@ -13,8 +14,12 @@ const LOOK_AHEAD_ROWS = 100;
 
 /** What a client asks for when it opens a stream. */
 export interface StreamRequest {
+  route: RouteTemplate;
   sessionId: string;
   headers: IncomingHttpHeaders;
+  /** Where the request came from. */
+  address: string | null;
+  requestId: string;
   ticket: string | undefined;
   /** The cursor as it was sent. */
   cursor: string | undefined;
@@ -23,6 +28,7 @@ export interface StreamRequest {
 /** Who opens a stream, and which one. */
 export interface Admission {
   principal: Principal;
+  address: string | null;
   start: StreamStart;
 }
 
@@ -31,21 +37,24 @@ export interface Admission {
 export class StreamAccess {
   constructor(
     @Inject(Authenticator) private readonly authenticator: Authenticator,
+    @Inject(AccessControl) private readonly access: AccessControl,
     private readonly tickets: StreamTickets,
     private readonly timeline: Timeline,
   ) {}
 
   /**
    * @throws {@link Problem} 400 `invalid_cursor`, 401 for want of a credential, 404
-   *   `session_not_found`
+   *   `session_not_found`, and what `AccessControl` throws
    */
   async admit(request: StreamRequest): Promise<Admission> {
     const principal = await this.principalOf(request);
     const { tenant_id: tenantId } = principal;
     noteTenant(tenantId);
-    const { sessionId, cursor } = request;
+    const { route, sessionId, cursor, address, requestId } = request;
+    const rule = READ_SESSION;
+    await this.access.authorize({ principal, rule, route, objectId: sessionId, address, requestId });
     const position = await this.positionOf(tenantId, sessionId, cursor);
-    return { principal, start: { tenantId, sessionId, position } };
+    return { principal, address, start: { tenantId, sessionId, position } };
   }
 
   private async principalOf({ sessionId, headers, ticket }: StreamRequest): Promise<Principal> {

@@ -9,7 +9,7 @@ import {
   Res,
   UseInterceptors,
 } from '@nestjs/common';
-import { CurrentPrincipal, Public } from '@soma/auth';
+import { Access, CurrentPrincipal, Public } from '@soma/auth';
 import {
   clientIdentifier,
   type Principal,
@@ -23,8 +23,11 @@ import { Operation, type OperationOptions } from '@soma/http';
 import { StreamTickets } from '@soma/sessions';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
+import { READ_SESSION } from '../access/session-rules.ts';
 import { FaultInterceptor } from '../runtime/faults.ts';
 import { OpenEventStream } from './open-event-stream.ts';
+
+const EVENTS = { method: 'GET', path: '/v1/session/{id}/events' };
 
 const resumeHeader = z.object({
   'Last-Event-ID': z.string().optional().meta({
@@ -60,6 +63,7 @@ export class StreamsController {
 
   // The guard knows no tickets, so who asks is found out when the stream is opened.
   @Public()
+  @Access(READ_SESSION)
   @Get(':id/events')
   @Operation(events)
   events(
@@ -67,13 +71,15 @@ export class StreamsController {
     @Query({ schema: streamQuery }) query: StreamQuery,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const { headers } = reply.request;
+    const { headers, ip: address, id: requestId } = reply.request;
     const cursor = lastEventId(headers) ?? query.cursor;
     const { ticket } = query;
-    return this.openEventStream.execute({ sessionId, headers, ticket, cursor }, reply);
+    const asked = { route: EVENTS, sessionId, headers, ticket, cursor, address, requestId };
+    return this.openEventStream.execute(asked, reply);
   }
 
   @Post(':id/stream-ticket')
+  @Access(READ_SESSION)
   @HttpCode(201)
   @Operation({
     summary: 'Get a ticket for a stream',

@@ -1,21 +1,18 @@
-import { RequestMethod, type Type } from '@nestjs/common';
-import {
-  HTTP_CODE_METADATA,
-  METHOD_METADATA,
-  PATH_METADATA,
-  ROUTE_ARGS_METADATA,
-} from '@nestjs/common/constants.js';
+import { HTTP_CODE_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
-import { MetadataScanner, type ModulesContainer } from '@nestjs/core';
+import type { ModulesContainer } from '@nestjs/core';
 import type { z } from 'zod';
+import { addressOf, handlersOf, type RouteHandler } from './handlers.ts';
 import { isUndocumented, operationOf, type OperationOptions } from './operation.decorator.ts';
+
+const METHODS = ['get', 'post', 'put', 'patch', 'delete'] as const;
 
 /** One route, as Nest serves it. */
 export interface Route {
   /** `SessionsController.get`, for messages. */
   handler: string;
   controller: string;
-  method: 'get' | 'post' | 'put' | 'patch' | 'delete';
+  method: (typeof METHODS)[number];
   /** With parameters as `:id`. */
   path: string;
   status: number;
@@ -37,12 +34,19 @@ interface RouteArgument {
  * @throws Error that names each route without an `@Operation`.
  */
 export function routesOf(modules: ModulesContainer): Route[] {
-  const controllers = [...modules.values()].flatMap((module) => [...module.controllers.values()]);
   const undescribed: string[] = [];
-  const routes = controllers
-    .map(({ metatype }) => metatype as Type)
-    .filter((controller) => !isUndocumented(controller))
-    .flatMap((controller) => routesOfController(controller, undescribed));
+  const routes = handlersOf(modules).flatMap((each) => {
+    const { controller, handler, name } = each;
+    if (isUndocumented(controller) || isUndocumented(handler)) {
+      return [];
+    }
+    const operation = operationOf(handler);
+    if (operation === undefined) {
+      undescribed.push(`${controller.name}.${name}`);
+      return [];
+    }
+    return [toRoute(each, operation)];
+  });
   if (undescribed.length > 0) {
     throw new Error(
       `These routes need an @Operation (or @Undocumented()): ${undescribed.join(', ')}`,
@@ -51,29 +55,12 @@ export function routesOf(modules: ModulesContainer): Route[] {
   return routes;
 }
 
-function routesOfController(controller: Type, undescribed: string[]): Route[] {
-  const prototype = controller.prototype as Record<string, object>;
-  const names = new MetadataScanner().getAllMethodNames(prototype);
-  return names.flatMap((name) => {
-    const handler = prototype[name];
-    if (handler === undefined || !Reflect.hasMetadata(PATH_METADATA, handler)) {
-      return [];
-    }
-    if (isUndocumented(handler)) {
-      return [];
-    }
-    const operation = operationOf(handler);
-    if (operation === undefined) {
-      undescribed.push(`${controller.name}.${name}`);
-      return [];
-    }
-    return [toRoute(controller, name, operation)];
-  });
-}
-
-function toRoute(controller: Type, name: string, operation: OperationOptions): Route {
-  const handler = (controller.prototype as Record<string, object>)[name] ?? {};
-  const method = methodOf(Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod);
+function toRoute(
+  { controller, name, handler }: RouteHandler,
+  operation: OperationOptions,
+): Route {
+  const address = addressOf(controller, handler);
+  const method = methodOf(address.method);
   const args = (Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, name) ?? {}) as Record<
     string,
     RouteArgument
@@ -88,7 +75,7 @@ function toRoute(controller: Type, name: string, operation: OperationOptions): R
     handler: `${controller.name}.${name}`,
     controller: controller.name.replace(/Controller$/, ''),
     method,
-    path: joinPaths(controller, handler),
+    path: address.path,
     status: statusOf(handler, method),
     body: whole(RouteParamtypes.BODY),
     query: whole(RouteParamtypes.QUERY),
@@ -101,36 +88,15 @@ function toRoute(controller: Type, name: string, operation: OperationOptions): R
   };
 }
 
-/** The first of several paths is the one to use; the others are aliases of old. */
-function joinPaths(controller: object, handler: object): string {
-  const parts = [controller, handler].map((target) => {
-    const path = Reflect.getMetadata(PATH_METADATA, target) as string | string[];
-    return (Array.isArray(path) ? path[0] : path) ?? '';
-  });
-  return `/${parts
-    .flatMap((part) => part.split('/'))
-    .filter(Boolean)
-    .join('/')}`;
-}
-
 function statusOf(handler: object, method: Route['method']): number {
   const status = Reflect.getMetadata(HTTP_CODE_METADATA, handler) as number | undefined;
   return status ?? (method === 'post' ? 201 : 200);
 }
 
-function methodOf(method: RequestMethod): Route['method'] {
-  switch (method) {
-    case RequestMethod.GET:
-      return 'get';
-    case RequestMethod.POST:
-      return 'post';
-    case RequestMethod.PUT:
-      return 'put';
-    case RequestMethod.PATCH:
-      return 'patch';
-    case RequestMethod.DELETE:
-      return 'delete';
-    default:
-      throw new Error(`The API document knows no method ${RequestMethod[method]}.`);
+function methodOf(method: string): Route['method'] {
+  const known = METHODS.find((each) => each === method.toLowerCase());
+  if (known === undefined) {
+    throw new Error(`The API document knows no method ${method}.`);
   }
+  return known;
 }
