@@ -3,6 +3,7 @@ import { Controller, Get, type INestApplication, Module } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
 import { createService } from '@soma/http';
 import { startTokenIssuer, type TestTokenIssuer } from '@soma/testing';
+import { Access } from './access/access.decorator.ts';
 import { AuthModule } from './auth.module.ts';
 import { CurrentPrincipal } from './current-principal.decorator.ts';
 import { Public } from './public.decorator.ts';
@@ -10,6 +11,7 @@ import { Public } from './public.decorator.ts';
 @Controller('v1')
 class ProbeController {
   @Get('me')
+  @Access({ scope: null, resource: 'account' })
   me(@CurrentPrincipal() principal: Principal): Principal {
     return principal;
   }

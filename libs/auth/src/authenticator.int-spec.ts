@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
-import type { Principal } from '@soma/contracts';
+import { accessScope, type Principal } from '@soma/contracts';
 import { base64url, exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import { Authenticator } from './authenticator.ts';
 
@@ -298,7 +298,7 @@ describe('Authenticator', () => {
       expect(await make({ requireAuth: false }).authenticate({})).toEqual({
         subject: 'anonymous',
         tenant_id: 'acme',
-        scopes: [],
+        scopes: accessScope.options,
       });
     });
 

@@ -6,6 +6,7 @@ import { Controller, Get, type INestApplication, Module } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
 import { createService } from '@soma/http';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose';
+import { Access } from './access/access.decorator.ts';
 import { AuthModule } from './auth.module.ts';
 import { CurrentPrincipal } from './current-principal.decorator.ts';
 import { Internal } from './internal.guard.ts';
@@ -20,6 +21,7 @@ class ProbeController {
   }
 
   @Get('open-to-users')
+  @Access({ scope: null, resource: 'account' })
   forUsers(@CurrentPrincipal() principal: Principal): Principal {
     return principal;
   }

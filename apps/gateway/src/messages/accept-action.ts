@@ -1,10 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import {
-  type Accepted,
-  type ActionRequest,
-  type QuickAction,
-  quickAction,
-} from '@soma/contracts';
+import { type Accepted, type ActionRequest, type QuickAction, quickAction } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
 import { type Caller, idempotencyOf } from '../runtime/caller.ts';
 import { checkMetadata } from './message-rules.ts';
@@ -29,10 +24,7 @@ export class AcceptAction {
    *   `idempotency_conflict`, 422 `unknown_action` or `reserved_metadata`, and what `TurnIntake`
    *   throws
    */
-  async execute(
-    { principal, idempotencyKey }: Caller,
-    request: ActionRequest,
-  ): Promise<Accepted> {
+  async execute({ principal, idempotencyKey }: Caller, request: ActionRequest): Promise<Accepted> {
     const action = knownAction(request.action);
     checkMetadata(principal, request.metadata);
     return this.intake.accept({

@@ -190,6 +190,11 @@ describe('bad input', () => {
     '/v1/session?cursor=bm9uZQ',
     '/v1/personas?limit=201',
   ])('is refused in an address: %s', async (path) => {
+    await gateway.post('/v1/session/message', {
+      session_id: 'a',
+      message: 'There is such a session.',
+    });
+
     expect((await gateway.get(path)).status).toBe(400);
   });
 

@@ -18,10 +18,7 @@ export class CancelTurn {
    * @throws {@link Problem} 404 `session_not_found` or `turn_not_found`, 409 `turn_ended` or
    *   `idempotency_conflict`
    */
-  execute(
-    { principal, idempotencyKey }: Caller,
-    request: CancelTurnRequest,
-  ): Promise<Cancelled> {
+  execute({ principal, idempotencyKey }: Caller, request: CancelTurnRequest): Promise<Cancelled> {
     const { session_id: sessionId, turn_id: turnId } = request;
     return this.turns
       .cancel({

@@ -52,7 +52,14 @@ export class StreamAccess {
     noteTenant(tenantId);
     const { route, sessionId, cursor, address, requestId } = request;
     const rule = READ_SESSION;
-    await this.access.authorize({ principal, rule, route, objectId: sessionId, address, requestId });
+    await this.access.authorize({
+      principal,
+      rule,
+      route,
+      objectId: sessionId,
+      address,
+      requestId,
+    });
     const position = await this.positionOf(tenantId, sessionId, cursor);
     return { principal, address, start: { tenantId, sessionId, position } };
   }

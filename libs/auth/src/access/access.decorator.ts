@@ -6,8 +6,7 @@ const ACCESS = 'soma:access';
 
 /** How a route is guarded. */
 export type Declaration =
-  | { kind: 'public' | 'internal' | 'forwarded' }
-  | { kind: 'access'; rule: AccessRule };
+  { kind: 'public' | 'internal' | 'forwarded' } | { kind: 'access'; rule: AccessRule };
 
 /**
  * Says who may use a route: the one declaration by which it is guarded and documented. A service

@@ -28,7 +28,7 @@ export function handlersOf(modules: ModulesContainer): RouteHandler[] {
 export function addressOf(controller: object, handler: object): RouteAddress {
   const method = Reflect.getMetadata(METHOD_METADATA, handler) as RequestMethod | undefined;
   return {
-    method: RequestMethod[method ?? RequestMethod.GET] ?? 'GET',
+    method: RequestMethod[method ?? RequestMethod.GET],
     path: joinPaths([controller, handler]),
   };
 }

@@ -55,10 +55,7 @@ export function routesOf(modules: ModulesContainer): Route[] {
   return routes;
 }
 
-function toRoute(
-  { controller, name, handler }: RouteHandler,
-  operation: OperationOptions,
-): Route {
+function toRoute({ controller, name, handler }: RouteHandler, operation: OperationOptions): Route {
   const address = addressOf(controller, handler);
   const method = methodOf(address.method);
   const args = (Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, name) ?? {}) as Record<
