@@ -6,6 +6,8 @@ import { migrate } from '../migrate.ts';
 /** Tables without any tenant's data, and why. Every other one has `tenant_id` and is guarded. */
 const WITHOUT_TENANT = {
   'conversation.workers': 'leases of processes',
+  'identity.key_rotations': 'wishes for a new signing key',
+  'identity.oidc_records': 'found before it is known whose they are',
   'identity.signing_keys': 'keys that sign the tokens of all tenants',
   'identity.users': 'people, who may be members of several tenants',
 };

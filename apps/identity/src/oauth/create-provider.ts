@@ -1,74 +1,145 @@
 import { Logger } from '@nestjs/common';
 import Provider, {
-  type Adapter,
+  type AdapterFactory,
+  type ClientMetadata,
   type Configuration,
-  errors,
+  type errors,
   type KoaContextWithOIDC,
-  type ResourceServer,
 } from 'oidc-provider';
 import type { SigningKey } from '../signing-keys/signing-keys.ts';
+import { devicePages, renderFault } from './pages.ts';
+import type { PersonAccess } from './person-access.ts';
+import { rememberRefreshes } from './refresh-answers.ts';
 import { isSecretOf, type RegisteredClient, type RegisteredClients } from './registered-clients.ts';
+import type { OidcRecords } from './oidc-records.ts';
+import { RecordAdapter } from './record-adapter.ts';
+import { TokenContent } from './token-content.ts';
 
 const ALGORITHM = 'ES256';
-const TOKEN_LIFETIME_SECONDS = 15 * 60;
-/** A resource indicator is a URI (RFC 8707 §2): this prefix and the name of a service. */
-const RESOURCE_PREFIX = 'urn:soma:';
-/** Whom a token is meant for when its client does not say. */
-const DEFAULT_RESOURCE = `${RESOURCE_PREFIX}gateway`;
+const MINUTE_S = 60;
+const DAY_S = 24 * 60 * MINUTE_S;
+/** How long an access token is good for. */
+export const ACCESS_TOKEN_SECONDS = 15 * MINUTE_S;
+/** How long a person stays signed in without doing anything. */
+export const REFRESH_TOKEN_SECONDS = 30 * DAY_S;
 
-const ROUTES = { token: '/oauth/token', jwks: '/.well-known/jwks.json' };
+/** Where the authorisation server answers. */
+const ROUTES = {
+  authorization: '/oauth/authorize',
+  token: '/oauth/token',
+  introspection: '/oauth/introspect',
+  revocation: '/oauth/revoke',
+  device_authorization: '/oauth/device/authorization',
+  code_verification: '/oauth/device',
+  end_session: '/oauth/end-session',
+  jwks: '/.well-known/jwks.json',
+};
 
 /** What the authorisation server is made from. */
 export interface ProviderOptions {
   issuer: string;
   keys: readonly SigningKey[];
   clients: RegisteredClients;
+  records: OidcRecords;
+  people: PersonAccess;
 }
 
-/** The OAuth 2.0 authorisation server. So far it grants client credentials alone. */
-export function createProvider({ issuer, keys, clients }: ProviderOptions): Provider {
+/** The OAuth 2.0 and OpenID Connect authorisation server. */
+export function createProvider(options: ProviderOptions): Provider {
+  const { issuer, keys, clients, records, people } = options;
+  const content = new TokenContent(people);
+  const adapter: AdapterFactory = (model) => new RecordAdapter(model, records);
   const provider = new Provider(issuer, {
     ...WHAT_IS_OFFERED,
-    adapter: () => NOTHING_STORED,
+    adapter,
     jwks: { keys: [...keys] },
-    clients: [...clients.values()].map((client) => ({
-      client_id: client.client_id,
-      // The provider asks for one to be there; what it compares is said below.
-      client_secret: client.client_secret_hash,
-      grant_types: ['client_credentials'],
-      response_types: [],
-      redirect_uris: [],
-    })),
-    extraTokenClaims: (_context, { clientId }) => ({
-      tenant: clients.get(clientId ?? '')?.tenant_id,
-    }),
-    features: featuresFor(clients),
+    clients: [...clients.values()].map(metadataOf),
+    features: featuresFor(content),
+    findAccount: (_context, subject) => people.account(subject),
+    loadExistingGrant: (context) => content.grantFor(context),
+    extraTokenClaims: (context, token) => content.claimsOf(context, token),
   });
+  // The address that clients use is the issuer's, whatever a proxy or a client says: the door sets
+  // the headers that this makes it trust.
+  provider.proxy = true;
   provider.Client.prototype.compareClientSecret = function (secret) {
     const client = clients.get(this.clientId);
-    return client !== undefined && isSecretOf(client, secret);
+    return client !== undefined && 'client_secret_hash' in client && isSecretOf(client, secret);
   };
-  provider.use(describeByIssuer);
-  const logger = new Logger('OAuth');
-  provider.on('server_error', (_context, error) => {
-    logger.error({ message: 'An OAuth request failed.', error });
-  });
+  keepTenantInGrants(provider);
+  rememberRefreshes(provider, records);
+  logFaults(provider);
   return provider;
+}
+
+/** oidc-provider stores those properties of a grant that this list names. */
+function keepTenantInGrants({ Grant }: Provider): void {
+  const model = Grant as unknown as { IN_PAYLOAD: string[] };
+  const properties = [...model.IN_PAYLOAD, 'tenant_id'];
+  Object.defineProperty(model, 'IN_PAYLOAD', { get: () => properties });
+}
+
+function logFaults(provider: Provider): void {
+  const logger = new Logger('OAuth');
+  const report = (_context: KoaContextWithOIDC, error: Error | errors.OIDCProviderError): void => {
+    logger.error({ message: 'An OAuth request failed.', error });
+  };
+  provider.on('server_error', report);
 }
 
 const WHAT_IS_OFFERED: Configuration = {
   routes: ROUTES,
-  ttl: { ClientCredentials: TOKEN_LIFETIME_SECONDS },
-  scopes: [],
-  responseTypes: [],
-  clientAuthMethods: ['client_secret_basic', 'client_secret_post'],
+  scopes: ['openid', 'profile', 'email'],
+  claims: {
+    openid: ['sub'],
+    profile: ['name'],
+    email: ['email', 'email_verified'],
+    acr: null,
+    amr: null,
+    auth_time: null,
+    iss: null,
+  },
+  responseTypes: ['code'],
+  pkce: { required: () => true },
+  extraParams: ['tenant'],
+  extraClientMetadata: { properties: ['soma'] },
+  clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
   clientDefaults: { id_token_signed_response_alg: ALGORITHM },
   enabledJWA: { idTokenSigningAlgValues: [ALGORITHM], dPoPSigningAlgValues: [ALGORITHM] },
+  allowOmittingSingleRegisteredRedirectUri: false,
+  interactions: { url: (_context, { uid }) => `/api/auth/sign-in/${uid}` },
+  issueRefreshToken: (_context, client) => client.grantTypeAllowed('refresh_token'),
+  // A refresh token outlives the browser's session; signing out ends both.
+  expiresWithSession: () => false,
+  rotateRefreshToken: true,
+  renderError: renderFault,
+  cookies: {
+    names: { session: 'oauthSession', interaction: 'oauthSignIn', resume: 'oauthResume' },
+    long: { httpOnly: true, sameSite: 'lax', path: '/oauth' },
+    short: { httpOnly: true, sameSite: 'lax' },
+  },
+  ttl: {
+    AccessToken: ACCESS_TOKEN_SECONDS,
+    AuthorizationCode: MINUTE_S,
+    ClientCredentials: ACCESS_TOKEN_SECONDS,
+    DeviceCode: 10 * MINUTE_S,
+    // It must be there as long as anything that was made under it.
+    Grant: REFRESH_TOKEN_SECONDS + DAY_S,
+    IdToken: ACCESS_TOKEN_SECONDS,
+    Interaction: 30 * MINUTE_S,
+    // Rotation does not prolong it: after so long a person signs in again.
+    RefreshToken: ({ oidc }) =>
+      oidc.entities.RotatedRefreshToken?.remainingTTL ?? REFRESH_TOKEN_SECONDS,
+    Session: 7 * DAY_S,
+  },
 };
 
-function featuresFor(clients: RegisteredClients): NonNullable<Configuration['features']> {
+function featuresFor(content: TokenContent): NonNullable<Configuration['features']> {
   return {
     clientCredentials: { enabled: true },
+    deviceFlow: { enabled: true, ...devicePages },
+    introspection: { enabled: true },
+    revocation: { enabled: true },
     // Binds the tokens of services to a key (see ServiceTokens in libs/auth). A proof that is sent
     // twice gives its sender nothing that the client's secret beside it does not.
     dPoP: { enabled: true, allowReplay: true },
@@ -78,65 +149,37 @@ function featuresFor(clients: RegisteredClients): NonNullable<Configuration['fea
     userinfo: { enabled: false },
     resourceIndicators: {
       enabled: true,
-      defaultResource: () => DEFAULT_RESOURCE,
-      getResourceServerInfo: (context, resource, { clientId }) => {
-        const client = clients.get(clientId);
-        const { params } = context.oidc;
-        if (client !== undefined && params !== undefined) {
-          // RFC 6749 §3.3: a client that asks for no scope gets those it may have.
-          params['scope'] ??= client.scopes.join(' ');
-        }
-        return resourceServerFor(client, resource);
-      },
+      defaultResource: (_context, _client, granted) => content.defaultResource(granted),
+      getResourceServerInfo: (context, resource, client) =>
+        content.resourceServer(context, resource, client),
     },
   };
 }
 
-function resourceServerFor(client: RegisteredClient | undefined, resource: string): ResourceServer {
-  const audience = resource.startsWith(RESOURCE_PREFIX)
-    ? resource.slice(RESOURCE_PREFIX.length)
-    : undefined;
-  if (client === undefined || audience === undefined || !client.audiences.includes(audience)) {
-    throw new errors.InvalidTarget('the client may not ask for tokens for this resource');
+/** A client as oidc-provider wants it, with its registration. */
+function metadataOf(client: RegisteredClient): ClientMetadata {
+  const { client_id } = client;
+  const none = { redirect_uris: [], response_types: [] };
+  if (client.type === 'ui') {
+    const { name: client_name, redirect_uris } = client;
+    return { client_id, client_name, redirect_uris, soma: client, ...FOR_BROWSERS };
   }
-  return {
-    audience,
-    scope: client.scopes.join(' '),
-    accessTokenFormat: 'jwt',
-    jwt: { sign: { alg: ALGORITHM } },
-  };
+  if (client.type === 'device') {
+    return { client_id, client_name: client.name, soma: client, ...none, ...FOR_DEVICES };
+  }
+  // The provider asks for a secret to be there; what it compares is said above.
+  const { client_secret_hash: client_secret } = client;
+  const grant_types = ['client_credentials'];
+  return { client_id, client_secret, grant_types, soma: client, ...none };
 }
 
-/**
- * Corrects the discovery document.
- *
- * Its addresses follow the `Host` header, which anyone can choose, where they must follow the
- * issuer; and it names an authorisation endpoint, which only grants with a browser have.
- */
-async function describeByIssuer(
-  context: KoaContextWithOIDC,
-  next: () => Promise<void>,
-): Promise<void> {
-  await next();
-  const { body } = context;
-  if (typeof body === 'object' && body !== null && 'authorization_endpoint' in body) {
-    const { issuer } = context.oidc.provider;
-    context.body = {
-      ...body,
-      authorization_endpoint: undefined,
-      token_endpoint: new URL(ROUTES.token, issuer),
-      jwks_uri: new URL(ROUTES.jwks, issuer),
-    };
-  }
-}
+const FOR_BROWSERS: Partial<ClientMetadata> = {
+  token_endpoint_auth_method: 'none',
+  grant_types: ['authorization_code', 'refresh_token'],
+  response_types: ['code'],
+};
 
-/** Clients come from a file and tokens are self-contained, so there is nothing to keep. */
-const NOTHING_STORED: Adapter = {
-  find: () => Promise.resolve(undefined),
-  findByUid: () => Promise.resolve(undefined),
-  findByUserCode: () => Promise.resolve(undefined),
-  upsert: () => Promise.reject(new Error('There is no store for what this grant would keep.')),
-  consume: () => Promise.resolve(),
-  destroy: () => Promise.resolve(),
-  revokeByGrantId: () => Promise.resolve(),
+const FOR_DEVICES: Partial<ClientMetadata> = {
+  token_endpoint_auth_method: 'none',
+  grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
 };

@@ -2,15 +2,29 @@ import { Controller, Get, HttpCode, Post, Req, Res } from '@nestjs/common';
 import { Public } from '@soma/auth';
 import { Operation, StreamsBody } from '@soma/http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import Provider from 'oidc-provider';
 import { z } from 'zod';
+import { AuthorizationServer } from './authorization-server.ts';
 
 const tokenResponse = z.object({
   access_token: z.string(),
   token_type: z.enum(['Bearer', 'DPoP']),
   expires_in: z.int().meta({ description: 'In seconds.' }),
   scope: z.string().optional(),
+  id_token: z.string().optional(),
+  refresh_token: z.string().optional(),
 });
+
+const introspection = z.looseObject({ active: z.boolean() });
+
+const deviceAuthorization = z.object({
+  device_code: z.string(),
+  user_code: z.string(),
+  verification_uri: z.url(),
+  verification_uri_complete: z.url(),
+  expires_in: z.int().meta({ description: 'In seconds.' }),
+});
+
+const page = z.string().meta({ description: 'A page for a browser, or a redirect.' });
 
 /**
  * The doors of the authorisation server.
@@ -21,26 +35,109 @@ const tokenResponse = z.object({
 @Public()
 @Controller()
 export class OAuthController {
-  private readonly answer: ReturnType<Provider['callback']>;
-
-  constructor(provider: Provider) {
-    this.answer = provider.callback();
-  }
+  constructor(private readonly server: AuthorizationServer) {}
 
   @Post('oauth/token')
   @HttpCode(200)
   @Operation({
     summary: 'Obtain an access token',
     description:
-      'OAuth 2.0 client credentials (RFC 6749 §4.4): a form with `grant_type=client_credentials`, ' +
-      'optionally `scope` and `resource=urn:soma:<service>` (default: the gateway), and the ' +
-      'client’s id and secret as HTTP Basic credentials or as `client_id` and `client_secret`. ' +
+      'A form with `grant_type`: `client_credentials` (RFC 6749 §4.4) for a program, with its id and ' +
+      'secret as HTTP Basic credentials or as `client_id` and `client_secret`; ' +
+      '`authorization_code` (with PKCE, RFC 7636), `refresh_token` or the device code (RFC 8628) ' +
+      'for a person. Optionally `scope` and `resource=urn:soma:<service>` (default: the gateway). ' +
       'Errors have the form of RFC 6749 §5.2.',
     answer: tokenResponse,
     public: true,
   })
   @StreamsBody()
   token(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.handOver(request, reply);
+  }
+
+  @Get('oauth/authorize')
+  @Operation({
+    summary: 'Sign a person in',
+    description:
+      'Authorisation code flow (RFC 6749 §4.1, OpenID Connect Core §3.1) with PKCE, S256 alone. ' +
+      '`tenant` names one of the person’s tenants; who has one need not.',
+    answer: page,
+    public: true,
+  })
+  authorize(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.handOver(request, reply);
+  }
+
+  @Get('oauth/authorize/:uid')
+  @Operation({ summary: 'Go on after the sign-in', answer: page, public: true })
+  resume(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.handOver(request, reply);
+  }
+
+  @Post('oauth/end-session/confirm')
+  @HttpCode(200)
+  @Operation({ summary: 'Go on as another person', answer: page, public: true })
+  @StreamsBody()
+  endSession(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.handOver(request, reply);
+  }
+
+  @Post('oauth/introspect')
+  @HttpCode(200)
+  @Operation({
+    summary: 'Ask what a token is good for',
+    description: 'RFC 7662: a form with `token`, from a client that authenticates itself.',
+    answer: introspection,
+    public: true,
+  })
+  @StreamsBody()
+  introspect(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.handOver(request, reply);
+  }
+
+  @Post('oauth/revoke')
+  @HttpCode(200)
+  @Operation({
+    summary: 'Give a refresh token back',
+    description: 'RFC 7009. All that came of the same sign-in ends, access tokens included.',
+    answer: z.string(),
+    public: true,
+  })
+  @StreamsBody()
+  revoke(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.handOver(request, reply);
+  }
+
+  @Post('oauth/device/authorization')
+  @HttpCode(200)
+  @Operation({
+    summary: 'Begin a sign-in on a device without a browser',
+    description: 'Device authorisation (RFC 8628 §3.1).',
+    answer: deviceAuthorization,
+    public: true,
+  })
+  @StreamsBody()
+  authorizeDevice(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.handOver(request, reply);
+  }
+
+  @Get('oauth/device')
+  @Operation({ summary: 'Enter the code of a device', answer: page, public: true })
+  device(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.handOver(request, reply);
+  }
+
+  @Post('oauth/device')
+  @HttpCode(200)
+  @Operation({ summary: 'Confirm the code of a device', answer: page, public: true })
+  @StreamsBody()
+  confirmDevice(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    return this.handOver(request, reply);
+  }
+
+  @Get('oauth/device/:uid')
+  @Operation({ summary: 'Go on after the sign-in for a device', answer: page, public: true })
+  resumeDevice(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     return this.handOver(request, reply);
   }
 
@@ -67,10 +164,11 @@ export class OAuthController {
   }
 
   private async handOver(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    this.server.pinToIssuer(request);
     reply.hijack();
     for (const [name, value] of Object.entries(reply.getHeaders())) {
       reply.raw.setHeader(name, value ?? '');
     }
-    await this.answer(request.raw, reply.raw);
+    await this.server.current().callback()(request.raw, reply.raw);
   }
 }

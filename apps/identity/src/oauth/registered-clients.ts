@@ -7,7 +7,8 @@ import { z } from 'zod';
 /** RFC 6749 §3.3 without the space, which separates scopes. */
 const scope = z.string().regex(/^[\x21\x23-\x5B\x5D-\x7E]+$/, 'must be a scope without spaces');
 
-const registeredClient = z.strictObject({
+const service = z.strictObject({
+  type: z.literal('service').optional(),
   /** Becomes the `sub` of its tokens. */
   client_id: clientIdentifier,
   /**
@@ -24,7 +25,33 @@ const registeredClient = z.strictObject({
   /** The services that its tokens may be meant for. */
   audiences: z.array(clientIdentifier).min(1, 'must name a service'),
 });
+
+/** What speaks for people has no secret: everybody has a copy of it. */
+const forPeople = {
+  client_id: clientIdentifier,
+  /** What people are told that they sign in to. */
+  name: z.string().min(1).max(100),
+  /** The most that its tokens are good for; the person's role may be good for less. */
+  scopes: z.array(scope),
+  audiences: z.array(clientIdentifier).min(1, 'must name a service'),
+};
+
+const ui = z.strictObject({
+  type: z.literal('ui'),
+  ...forPeople,
+  /** Where a browser is sent back to, letter by letter. */
+  redirect_uris: z.array(z.url({ protocol: /^https?$/ })).min(1, 'must name an address'),
+});
+
+const device = z.strictObject({ type: z.literal('device'), ...forPeople });
+
+const registeredClient = z.discriminatedUnion('type', [service, ui, device]);
 /** A program that may ask for tokens in its own name. */
+export type ServiceClient = z.output<typeof service>;
+/**
+ * What may ask for tokens: a program in its own name (`service`), the web interface (`ui`) or a
+ * command line (`device`) for the person who uses it.
+ */
 export type RegisteredClient = z.output<typeof registeredClient>;
 
 const clientsFile = z.array(registeredClient).superRefine((clients, context) => {
@@ -57,7 +84,7 @@ export async function readClients(path: string): Promise<RegisteredClients> {
 }
 
 /** Whether a secret is the one whose hash was registered. */
-export function isSecretOf(client: RegisteredClient, secret: string): boolean {
+export function isSecretOf(client: ServiceClient, secret: string): boolean {
   return timingSafeEqual(
     Buffer.from(client.client_secret_hash, 'hex'),
     hash('sha256', secret, 'buffer'),

@@ -42,10 +42,11 @@ describe('SigningKeys', () => {
       'identity.signing_keys',
       'newer',
     ]);
-    await database.execute('INSERT INTO identity.signing_keys (kid, sealed_jwk) VALUES ($1, $2)', [
-      'newer',
-      sealed,
-    ]);
+    await database.execute(
+      `INSERT INTO identity.signing_keys (kid, sealed_jwk, signs_from)
+       VALUES ($1, $2, clock_timestamp())`,
+      ['newer', sealed],
+    );
 
     const keys = await (await startPod()).load();
 

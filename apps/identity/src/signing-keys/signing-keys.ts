@@ -48,10 +48,11 @@ export class SigningKeys {
   private async create(manager: EntityManager): Promise<SigningKey> {
     const key = newSigningKey();
     const sealed = this.envelope.seal(new Secret(JSON.stringify(key)), contextOf(key.kid));
-    await manager.query(`INSERT INTO identity.signing_keys (kid, sealed_jwk) VALUES ($1, $2)`, [
-      key.kid,
-      sealed,
-    ]);
+    await manager.query(
+      `INSERT INTO identity.signing_keys (kid, sealed_jwk, signs_from)
+       VALUES ($1, $2, clock_timestamp())`,
+      [key.kid, sealed],
+    );
     return key;
   }
 }
