@@ -193,11 +193,21 @@ describe('identity', () => {
     expect(await wrong.json()).toMatchObject({ error: 'invalid_client' });
   });
 
-  it('offers no other grant', async () => {
-    const refused = await ask({ grant_type: 'authorization_code', code: 'abc' });
+  it('offers no grant that is meant for others, or for nobody', async () => {
+    const refused = await Promise.all(
+      ['authorization_code', 'refresh_token', 'password', 'implicit'].map(async (grant_type) => {
+        const answer = await ask({ grant_type, code: 'abc', refresh_token: 'abc' });
+        const { error } = (await answer.json()) as { error: string };
+        return [answer.status, error];
+      }),
+    );
 
-    expect(refused.status).toBe(400);
-    expect(await refused.json()).toMatchObject({ error: 'unsupported_grant_type' });
+    expect(refused).toEqual([
+      [400, 'invalid_request'],
+      [400, 'invalid_request'],
+      [400, 'unsupported_grant_type'],
+      [400, 'unsupported_grant_type'],
+    ]);
   });
 
   it('shares its keys with the other pods, and keeps them over a restart', async () => {
@@ -259,11 +269,18 @@ describe('identity', () => {
       expect(document).toMatchObject({
         issuer: ISSUER,
         jwks_uri: `${ISSUER}/.well-known/jwks.json`,
-        token_endpoint: `${ISSUER}/oauth/token`,
-        grant_types_supported: ['client_credentials'],
+        grant_types_supported: expect.not.arrayContaining(['implicit']),
+        response_types_supported: ['code'],
+        code_challenge_methods_supported: ['S256'],
       });
-      const endpoints = Object.keys(document).filter((key) => key.endsWith('_endpoint'));
-      expect(endpoints).toEqual(['token_endpoint']);
+      const endpoints = Object.entries(document).filter(([name]) => name.endsWith('_endpoint'));
+      expect(Object.fromEntries(endpoints)).toEqual({
+        authorization_endpoint: `${ISSUER}/oauth/authorize`,
+        device_authorization_endpoint: `${ISSUER}/oauth/device/authorization`,
+        introspection_endpoint: `${ISSUER}/oauth/introspect`,
+        revocation_endpoint: `${ISSUER}/oauth/revoke`,
+        token_endpoint: `${ISSUER}/oauth/token`,
+      });
     }
   });
 

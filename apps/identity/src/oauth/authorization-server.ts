@@ -1,11 +1,33 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
-import Provider from 'oidc-provider';
+import type Provider from 'oidc-provider';
+import type { SigningKey } from '../signing-keys/signing-keys.ts';
+import { createProvider } from './create-provider.ts';
+import { OidcRecords } from './oidc-records.ts';
+import { PersonAccess } from './person-access.ts';
+import type { RegisteredClients } from './registered-clients.ts';
+
+/** Under this token is the `iss` of every token. */
+export const ISSUER = Symbol('ISSUER');
+/** Under this token are the registered clients. */
+export const CLIENTS = Symbol('CLIENTS');
+/** Under this token are the keys, the one that signs first. */
+export const KEYS = Symbol('KEYS');
 
 /** The authorisation server, for those who hand requests to it. */
 @Injectable()
 export class AuthorizationServer {
-  constructor(private readonly provider: Provider) {}
+  private readonly provider: Provider;
+
+  constructor(
+    @Inject(ISSUER) issuer: string,
+    @Inject(CLIENTS) clients: RegisteredClients,
+    @Inject(KEYS) keys: readonly SigningKey[],
+    records: OidcRecords,
+    people: PersonAccess,
+  ) {
+    this.provider = createProvider({ issuer, keys, clients, records, people });
+  }
 
   current(): Provider {
     return this.provider;

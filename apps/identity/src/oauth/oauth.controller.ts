@@ -52,7 +52,8 @@ export class OAuthController {
   })
   @StreamsBody()
   token(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    return this.handOver(request, reply);
+    // Not pinned to the issuer: a service proves that it asks at the address that it uses (RFC 9449).
+    return this.answer(request, reply);
   }
 
   @Get('oauth/authorize')
@@ -163,8 +164,12 @@ export class OAuthController {
     return this.handOver(request, reply);
   }
 
-  private async handOver(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+  private handOver(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     this.server.pinToIssuer(request);
+    return this.answer(request, reply);
+  }
+
+  private async answer(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     reply.hijack();
     for (const [name, value] of Object.entries(reply.getHeaders())) {
       reply.raw.setHeader(name, value ?? '');

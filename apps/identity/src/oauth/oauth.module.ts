@@ -1,8 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import Provider from 'oidc-provider';
 import { SigningKeys } from '../signing-keys/signing-keys.ts';
-import { AuthorizationServer } from './authorization-server.ts';
-import { createProvider } from './create-provider.ts';
+import { AuthorizationServer, CLIENTS, ISSUER, KEYS } from './authorization-server.ts';
 import { Interactions } from './interactions.ts';
 import { OAuthController } from './oauth.controller.ts';
 import { OidcRecords } from './oidc-records.ts';
@@ -29,21 +27,12 @@ export class OAuthModule {
         Interactions,
         OidcRecords,
         PersonAccess,
+        { provide: ISSUER, useValue: issuer },
+        { provide: CLIENTS, useFactory: () => readClients(clientsFile) },
         {
-          provide: Provider,
-          inject: [SigningKeys, OidcRecords, PersonAccess],
-          useFactory: async (
-            signingKeys: SigningKeys,
-            records: OidcRecords,
-            people: PersonAccess,
-          ) =>
-            createProvider({
-              issuer,
-              keys: await signingKeys.load(),
-              clients: await readClients(clientsFile),
-              records,
-              people,
-            }),
+          provide: KEYS,
+          inject: [SigningKeys],
+          useFactory: (signingKeys: SigningKeys) => signingKeys.load(),
         },
       ],
       exports: [Interactions],

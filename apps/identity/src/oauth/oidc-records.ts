@@ -11,6 +11,14 @@ const GRACE_SECONDS = 10;
 /** A refresh that has not been answered for so long never will be: its process is gone. */
 const ABANDONED_AFTER_SECONDS = 2;
 
+interface NewRecord {
+  /** What kind of record, as oidc-provider names it. */
+  model: string;
+  id: string;
+  payload: AdapterPayload;
+  expiresInS: number;
+}
+
 interface Row {
   id_hash: Buffer;
   sealed_payload: string;
@@ -40,7 +48,7 @@ export class OidcRecords {
   ) {}
 
   /** Writes a record, or its newer state. */
-  async save(model: string, id: string, payload: AdapterPayload, lifeS: number): Promise<void> {
+  async save({ model, id, payload, expiresInS }: NewRecord): Promise<void> {
     const idHash = hashOf(id);
     const sealed = this.envelope.seal(
       new Secret(JSON.stringify(payload)),
@@ -48,7 +56,7 @@ export class OidcRecords {
     );
     const { grantId, uid, userCode } = payload;
     const hashes = [grantId, uid, userCode].map((value) => (value ? hashOf(value) : null));
-    await this.query(UPSERT, [model, idHash, sealed, ...hashes, lifeS]);
+    await this.query(UPSERT, [model, idHash, sealed, ...hashes, expiresInS]);
   }
 
   find(model: string, id: string): Promise<AdapterPayload | undefined> {

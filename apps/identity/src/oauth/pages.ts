@@ -1,4 +1,4 @@
-import type { errors, ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
+import type { ErrorOut, KoaContextWithOIDC } from 'oidc-provider';
 
 /** Nothing is loaded, run or framed: the pages are text and forms. */
 const CONTENT_SECURITY_POLICY =
@@ -40,11 +40,7 @@ export const devicePages = {
 };
 
 /** The page of a browser that cannot be sent back, as nobody knows where it came from. */
-export function renderFault(
-  context: KoaContextWithOIDC,
-  out: ErrorOut,
-  _error: Error | errors.OIDCProviderError,
-): void {
+export function renderFault(context: KoaContextWithOIDC, out: ErrorOut): void {
   const detail = escapeHtml(out.error_description ?? 'The request cannot be served.');
   show(
     context,

@@ -21,10 +21,9 @@ export class PersonAccess {
   /** The person behind a subject, unless they may not sign in any more. */
   async account(userId: string): Promise<Account | undefined> {
     const user = await this.users.find(userId);
-    if (user === undefined || user.disabled_at !== null) {
-      return undefined;
-    }
-    return { accountId: userId, claims: () => claimsOf(user) };
+    return user?.disabled_at === null
+      ? { accountId: userId, claims: () => claimsOf(user) }
+      : undefined;
   }
 
   /**

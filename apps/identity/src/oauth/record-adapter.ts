@@ -18,8 +18,8 @@ export class RecordAdapter implements Adapter {
     private readonly records: OidcRecords,
   ) {}
 
-  upsert(id: string, payload: AdapterPayload, expiresIn = DEFAULT_LIFE_SECONDS): Promise<void> {
-    return this.records.save(this.model, id, payload, expiresIn);
+  upsert(id: string, payload: AdapterPayload, expiresInS = DEFAULT_LIFE_SECONDS): Promise<void> {
+    return this.records.save({ model: this.model, id, payload, expiresInS });
   }
 
   find(id: string): Promise<AdapterPayload | undefined> {

@@ -1,0 +1,192 @@
+import { hash, randomBytes, randomUUID } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Controller, Get, Module, Query, Req, Res } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { createService } from '@soma/http';
+import { Secret } from '@soma/kernel';
+import { migrate } from '@soma/migrations';
+import { PersistenceModule } from '@soma/persistence';
+import { createTestDatabase, type TestDatabase } from '@soma/testing';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ConfigUpdatesModule } from '../config-updates/config-updates.module.ts';
+import { MasterKeyModule } from '../master-key/master-key.module.ts';
+import { TenancyModule } from '../tenancy/tenancy.module.ts';
+import { Interactions } from './interactions.ts';
+import { OAuthModule } from './oauth.module.ts';
+
+export const ISSUER = 'https://id.example.com';
+export const REDIRECT_URI = 'https://app.example.com/callback';
+export const SERVICE_SECRET = randomBytes(32).toString('base64url');
+
+const CLIENTS = [
+  {
+    client_id: 'robot',
+    client_secret_hash: hash('sha256', SERVICE_SECRET),
+    tenant_id: 'acme',
+    scopes: ['sessions:read'],
+    audiences: ['gateway'],
+  },
+  {
+    type: 'ui',
+    client_id: 'ui',
+    name: 'Soma',
+    redirect_uris: [REDIRECT_URI],
+    scopes: ['sessions:read', 'sessions:write', 'members:write'],
+    audiences: ['gateway', 'identity'],
+  },
+  {
+    type: 'device',
+    client_id: 'cli',
+    name: 'The command line',
+    scopes: ['sessions:read', 'sessions:write', 'members:write'],
+    audiences: ['gateway'],
+  },
+];
+
+/** Signs in whoever the address names, at once: sign-in itself is another feature. */
+@Controller('api/auth/sign-in')
+class SignInController {
+  constructor(private readonly interactions: Interactions) {}
+
+  @Get(':uid')
+  async signIn(
+    @Query('as') as: string | undefined,
+    @Req() request: FastifyRequest<{ Params: { uid: string } }>,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const interaction = await this.interactions.find(request, reply);
+    if (interaction.uid !== request.params.uid) throw new Error('another sign-in');
+    if (as === undefined) {
+      await this.interactions.refuse(request, reply, 'nobody');
+    } else {
+      const signIn = { userId: as, amr: ['fed', 'otp'], acr: 'two-factors' };
+      await this.interactions.finish(request, reply, signIn);
+    }
+  }
+}
+
+/** A database and the settings of the pods that share it. */
+export class Deployment implements AsyncDisposable {
+  private readonly running = new AsyncDisposableStack();
+  private readonly masterKey = new Secret(randomBytes(32).toString('base64'));
+  database!: TestDatabase;
+  private clientsFile = '';
+
+  static async start(): Promise<Deployment> {
+    const deployment = new Deployment();
+    deployment.database = deployment.running.use(await createTestDatabase());
+    await migrate(new Secret(deployment.database.ownerUrl));
+    const folder = await mkdtemp(join(tmpdir(), 'soma-oauth-'));
+    deployment.running.defer(() => rm(folder, { recursive: true }));
+    deployment.clientsFile = join(folder, 'clients.json');
+    await writeFile(deployment.clientsFile, JSON.stringify(CLIENTS));
+    return deployment;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.running.disposeAsync();
+  }
+
+  async startPod(): Promise<NestFastifyApplication> {
+    const url = new Secret(await this.database.loginUrl('identity'));
+    const { clientsFile, masterKey } = this;
+
+    @Module({
+      imports: [
+        PersistenceModule.connect({ url, sweepRole: 'identity_sweep' }),
+        MasterKeyModule.configure(masterKey),
+        ConfigUpdatesModule,
+        TenancyModule,
+        OAuthModule.configure({ issuer: ISSUER, clientsFile }),
+      ],
+      controllers: [SignInController],
+    })
+    class PodModule {}
+
+    const pod = await createService(PodModule);
+    this.running.defer(() => pod.close());
+    await pod.listen(0, '127.0.0.1');
+    return pod;
+  }
+
+  /** A person, and what they are in which tenants. */
+  async addPerson(roles: Record<string, string>): Promise<string> {
+    const userId = randomUUID();
+    await this.database.execute(
+      `INSERT INTO identity.users (user_id, email, email_verified_at, display_name)
+       VALUES ($1, $2, now(), 'Ann')`,
+      [userId, `${userId}@example.com`],
+    );
+    for (const [tenant, role] of Object.entries(roles)) {
+      await this.database.execute(
+        `INSERT INTO identity.tenants (tenant_id, name) VALUES ($1, $1) ON CONFLICT DO NOTHING`,
+        [tenant],
+      );
+      await this.database.execute(
+        `INSERT INTO identity.members (tenant_id, user_id, role) VALUES ($1, $2, $3)`,
+        [tenant, userId, role],
+      );
+    }
+    return userId;
+  }
+}
+
+/** A browser with its cookies, which finds the issuer at one of its pods. */
+export class Browser {
+  private readonly cookies = new Map<string, { value: string; path: string }>();
+
+  constructor(public pod: string) {}
+
+  /** One request, without following redirects. */
+  async fetch(address: string, init: RequestInit = {}): Promise<Response> {
+    const url = new URL(address, ISSUER);
+    const cookie = [...this.cookies]
+      .filter(([, { path }]) => url.pathname.startsWith(path))
+      .map(([name, { value }]) => `${name}=${value}`)
+      .join('; ');
+    const headers = { ...(init.headers as Record<string, string>), cookie };
+    const at = new URL(url.pathname + url.search, this.pod);
+    const answer = await fetch(at, { ...init, headers, redirect: 'manual' });
+    answer.headers.getSetCookie().forEach((line) => {
+      this.keep(line);
+    });
+    return answer;
+  }
+
+  cookie(name: string): string | undefined {
+    return this.cookies.get(name)?.value;
+  }
+
+  /** Goes where it is sent until it is sent to its client; that address. */
+  async signIn(address: string | URL, userId: string): Promise<URL> {
+    let at = new URL(address, ISSUER);
+    for (let step = 0; step < 10; step += 1) {
+      if (at.href.startsWith(REDIRECT_URI)) return at;
+      if (at.pathname.startsWith('/api/auth/sign-in/')) at.searchParams.set('as', userId);
+      const answer = await this.fetch(at.href);
+      const next = answer.headers.get('location');
+      if (next === null) throw new Error(`${at.pathname}: ${answer.status} ${await answer.text()}`);
+      at = new URL(next, at);
+    }
+    throw new Error('The redirects go on for ever.');
+  }
+
+  private keep(line: string): void {
+    const [pair = '', ...attributes] = line.split('; ');
+    const [name = '', value = ''] = pair.split('=');
+    const path = attributes.find((each) => /^path=/i.test(each))?.slice('path='.length) ?? '/';
+    if (value === '' || attributes.some((each) => /expires=Thu, 01 Jan 1970/i.test(each))) {
+      this.cookies.delete(name);
+    } else {
+      this.cookies.set(name, { value, path });
+    }
+  }
+}
+
+/** The claims of a token, unverified. */
+export function claimsOf(token: string): Record<string, unknown> {
+  const [, claims = ''] = token.split('.');
+  return JSON.parse(Buffer.from(claims, 'base64url').toString()) as Record<string, unknown>;
+}
