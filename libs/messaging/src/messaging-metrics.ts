@@ -54,3 +54,15 @@ export const consumerMetrics = {
     labelNames: ['topic'],
   }),
 };
+
+/** The way of audit events to the audit log. */
+export const auditMetrics = {
+  inFile: counter({
+    name: 'soma_audit_events_in_file_total',
+    help: 'Audit events that Kafka did not take and that were written to the fallback file',
+  }),
+  lost: counter({
+    name: 'soma_audit_events_lost_total',
+    help: 'Audit events that came faster than they could be written anywhere',
+  }),
+};
