@@ -1,6 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AuthModule, authOptions } from '@soma/auth';
 import { HealthChecks } from '@soma/http';
+import { MessagingModule } from '@soma/messaging';
+import { createLogger } from '@soma/observability';
 import { DatabaseProbe, databaseUrl, PersistenceModule } from '@soma/persistence';
 import { AuditModule } from './audit/audit.module.ts';
 import { ConfigUpdatesModule } from './config-updates/config-updates.module.ts';
@@ -19,6 +21,7 @@ export class AppModule {
   }
 
   static configure(config: IdentityConfig): DynamicModule {
+    const logger = createLogger({ service: 'identity', level: config.LOG_LEVEL });
     return {
       module: AppModule,
       imports: [
@@ -27,6 +30,7 @@ export class AppModule {
         PublishedKeysModule,
         MasterKeyModule.configure(config.SOMA_MASTER_KEY),
         PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'identity_sweep' }),
+        MessagingModule.connect(config, { clientId: 'identity', logger }),
         AuditModule,
         ConfigUpdatesModule,
         TenancyModule,

@@ -1,6 +1,7 @@
 import { authSettings } from '@soma/auth';
 import { httpSettings } from '@soma/http';
 import { textSetting } from '@soma/kernel';
+import { kafkaSettings } from '@soma/messaging';
 import { observabilitySettings } from '@soma/observability';
 import { databaseSettings } from '@soma/persistence';
 import { masterKeySetting } from '@soma/secrets';
@@ -10,6 +11,7 @@ import { z } from 'zod';
 export const identityConfig = z.object({
   ...httpSettings(8080),
   ...databaseSettings,
+  ...kafkaSettings,
   ...observabilitySettings,
   ...authSettings,
   IDENTITY_CLIENTS_FILE: textSetting.describe(

@@ -6,7 +6,6 @@ export class Audit0007 implements MigrationInterface {
   readonly name = 'Audit0000000000007';
 
   async up(queryRunner: QueryRunner): Promise<void> {
-    await queryRunner.query(SWEEP_ROLE);
     await queryRunner.query(TABLES);
     await queryRunner.query(APPEND_ONLY);
     await queryRunner.query(RIGHTS);
@@ -16,18 +15,6 @@ export class Audit0007 implements MigrationInterface {
     throw new Error('Migrations go forward only.');
   }
 }
-
-const SWEEP_ROLE = `
-  DO $$
-  BEGIN
-    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'identity_sweep') THEN
-      CREATE ROLE identity_sweep;
-    END IF;
-    IF NOT pg_has_role('identity', 'identity_sweep', 'SET') THEN
-      GRANT identity_sweep TO identity WITH INHERIT FALSE, SET TRUE;
-    END IF;
-  END $$;
-`;
 
 const TABLES = `
   CREATE SCHEMA audit;
@@ -111,8 +98,4 @@ const RIGHTS = `
   CREATE POLICY daily_export ON audit.chain_heads FOR SELECT TO identity_sweep USING (true);
   GRANT SELECT, INSERT ON audit.exported_heads TO identity_sweep;
   CREATE POLICY daily_export ON audit.exported_heads FOR ALL TO identity_sweep USING (true);
-
-  -- The service takes one role for all its work over all tenants.
-  GRANT USAGE ON SCHEMA identity TO identity_sweep;
-  GRANT SELECT, INSERT ON identity.signing_keys TO identity_sweep;
 `;

@@ -37,6 +37,14 @@ export {
   type SessionEvent,
   sessionEvent,
 } from './conversation/event.ts';
+export {
+  auditFilter,
+  type AuditFilter,
+  type AuditPage,
+  auditPage,
+  auditQuery,
+  type AuditQuery,
+} from './http/audit.contract.ts';
 export { modelList, type ModelList } from './http/model.contract.ts';
 export {
   createPersonaRequest,
