@@ -2,16 +2,15 @@ import { topicCatalog } from '@soma/contracts';
 import { isDevelopment, retryTransient, type Secret, TransientError } from '@soma/kernel';
 import { createTopics, type KafkaConnection, type TopicOutcome } from '@soma/messaging';
 import { migrate } from '@soma/migrations';
-import { createDataSource, isDatabaseFault } from '@soma/persistence';
+import { isDatabaseFault } from '@soma/persistence';
+import { alone } from './alone.ts';
+import { type RelationshipStore, provisionRelationships } from './relationships.ts';
 
 /** How patiently servers are waited for that have not come up yet: about a minute. */
 const PATIENCE = { attempts: 60, firstDelayMs: 250, maxDelayMs: 1_250 };
 
 /** In production a record survives the loss of a broker; at home there is only one. */
 const REPLICATION = { production: 3, development: 1 };
-
-/** Any number that nothing else locks. */
-const MIGRATION_LOCK = 7_305_521;
 
 /** What is to be made ready, and who hears of each step. */
 export interface ProvisionOptions {
@@ -20,16 +19,19 @@ export interface ProvisionOptions {
   connection: KafkaConnection;
   /** Copies of each record. Unset: 1 in development, else 3. */
   replicationFactor: number | undefined;
+  /** Unset: there is no relationship service. */
+  relationships: RelationshipStore | undefined;
   print: (line: string) => void;
 }
 
 /**
- * Brings the database to the newest schema and creates the topics that are missing.
+ * Brings the database to the newest schema, creates the topics that are missing and brings the model of
+ * relationships to its newest form.
  *
  * Running it again, or twice at the same time, changes nothing.
  */
 export async function provision(options: ProvisionOptions): Promise<void> {
-  const { database, connection, print } = options;
+  const { database, connection, relationships, print } = options;
   const replicationFactor =
     options.replicationFactor ?? REPLICATION[isDevelopment() ? 'development' : 'production'];
 
@@ -41,6 +43,14 @@ export async function provision(options: ProvisionOptions): Promise<void> {
     PATIENCE,
   );
   for (const outcome of outcomes) print(describeOutcome(outcome));
+
+  if (relationships === undefined) {
+    print('Relationships: OPENFGA_API_URL is not set, so there is nothing to do.');
+    return;
+  }
+  // The lock of our own database: the other service has none, and two jobs must not make two stores.
+  const told = () => alone(database, () => provisionRelationships(relationships));
+  print(`Relationships: ${await retryTransient(told, PATIENCE)}`);
 }
 
 async function migrateOnce(database: Secret): Promise<void> {
@@ -50,19 +60,6 @@ async function migrateOnce(database: Secret): Promise<void> {
     throw isDatabaseFault(error)
       ? new TransientError('Migrating the database', { cause: error })
       : error;
-  }
-}
-
-/** Holds a lock of the database meanwhile: two that migrate at once would make the same tables. */
-async function alone(database: Secret, act: () => Promise<void>): Promise<void> {
-  const locking = await createDataSource({ url: database, poolSize: 1 }).initialize();
-  try {
-    await locking.transaction(async (manager) => {
-      await manager.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
-      await act();
-    });
-  } finally {
-    await locking.destroy();
   }
 }
 
