@@ -16,9 +16,10 @@ import type { Principal } from '@soma/contracts';
 import { createService, internalFetch } from '@soma/http';
 import { loadConfig, Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
-import { createTestDatabase, type TestDatabase } from '@soma/testing';
+import { createTestDatabase, createTestKafka, type TestDatabase } from '@soma/testing';
 import { AppModule } from './app.module.ts';
 import { identityConfig } from './identity.config.ts';
+import { makeTopics, until } from './spec-support.ts';
 
 const ISSUER = 'http://localhost:8080';
 const AGENT_SECRET = randomBytes(32).toString('base64url');
@@ -43,13 +44,14 @@ interface TokenResponse {
 
 describe('identity', () => {
   const running = new AsyncDisposableStack();
+  const kafka = running.use(createTestKafka());
   let database: TestDatabase;
   let clientsFile: string;
   let identity: INestApplication;
 
   beforeAll(async () => {
     database = running.use(await createTestDatabase());
-    await migrate(new Secret(database.ownerUrl));
+    await Promise.all([migrate(new Secret(database.ownerUrl)), makeTopics(kafka)]);
     const folder = await mkdtemp(join(tmpdir(), 'soma-identity-'));
     running.defer(() => rm(folder, { recursive: true }));
     clientsFile = join(folder, 'clients.json');
@@ -83,6 +85,8 @@ describe('identity', () => {
       DATABASE_URL: await on.loginUrl('identity'),
       IDENTITY_CLIENTS_FILE: clientsFile,
       SOMA_MASTER_KEY: masterKey,
+      KAFKA_BROKERS: kafka.brokers,
+      KAFKA_TOPIC_PREFIX: kafka.topicPrefix,
     });
     const service = await createService(AppModule.configure(config));
     running.defer(() => service.close());
@@ -286,7 +290,11 @@ describe('identity', () => {
 
   it('carries the headers of every answer, and is ready', async () => {
     const token = await ask();
-    const ready = await fetch(new URL('/v1/health/ready', await identity.getUrl()));
+    const readiness = new URL('/v1/health/ready', await identity.getUrl());
+    const ready = await until(async () => {
+      const answer = await fetch(readiness);
+      return answer.ok ? answer : undefined;
+    });
 
     expect(token.headers.get('x-request-id')).toMatch(/./);
     expect(token.headers.get('cache-control')).toBe('no-store');

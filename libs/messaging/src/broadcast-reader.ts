@@ -33,14 +33,19 @@ export interface BroadcastReaderOptions {
 export class BroadcastReader implements OnApplicationBootstrap, OnApplicationShutdown {
   /** Resolves when the positions are fixed: whatever is written from now on will be read. */
   readonly ready: Promise<undefined>;
+  /** Resolves when all that lay on the topic before the start has been given out. */
+  readonly caughtUp: Promise<undefined>;
   readonly #options: BroadcastReaderOptions;
   readonly #topic: string;
   readonly #groupId: string;
   readonly #consumer: SteadyConsumer;
   readonly #becomeReady: (value: undefined) => void;
+  readonly #becomeCaughtUp: (value: undefined) => void;
   readonly #stop = new AbortController();
   /** The offset behind the last record given out, of each partition. */
   #positions = new Map<number, string>();
+  /** The offset behind the last record there was at the start, of partitions not read so far. */
+  #unread = new Map<number, bigint>();
   #starting: Promise<void> = Promise.resolve();
   #isReady = false;
 
@@ -49,6 +54,9 @@ export class BroadcastReader implements OnApplicationBootstrap, OnApplicationShu
     const { promise, resolve } = Promise.withResolvers<undefined>();
     this.ready = promise;
     this.#becomeReady = resolve;
+    const { promise: caughtUp, resolve: becomeCaughtUp } = Promise.withResolvers<undefined>();
+    this.caughtUp = caughtUp;
+    this.#becomeCaughtUp = becomeCaughtUp;
     this.#options = options;
     this.#topic = connection.nameOf(topic);
     this.#groupId = connection.nameOf(`broadcast-${newIdentifier()}`);
@@ -85,7 +93,7 @@ export class BroadcastReader implements OnApplicationBootstrap, OnApplicationShu
     const { signal } = this.#stop;
     while (!signal.aborted) {
       try {
-        this.#positions = await this.#positionsBack();
+        await this.#fixPositions();
         this.#consumer.start();
         return;
       } catch (error) {
@@ -96,12 +104,18 @@ export class BroadcastReader implements OnApplicationBootstrap, OnApplicationShu
     }
   }
 
-  async #positionsBack(): Promise<Map<number, string>> {
+  async #fixPositions(): Promise<void> {
     const { connection, beginBackMs } = this.#options;
-    const offsets = await connection.administer((admin) =>
-      admin.fetchTopicOffsetsByTimestamp(this.#topic, Date.now() - beginBackMs),
+    const since = Math.max(0, Date.now() - beginBackMs);
+    const [begins, ends] = await connection.administer((admin) =>
+      Promise.all([
+        admin.fetchTopicOffsetsByTimestamp(this.#topic, since),
+        admin.fetchTopicOffsets(this.#topic),
+      ]),
     );
-    return new Map(offsets.map(({ partition, offset }) => [partition, offset]));
+    this.#positions = new Map(begins.map(({ partition, offset }) => [partition, offset]));
+    const unread = ends.filter(({ partition, high }) => this.#positions.get(partition) !== high);
+    this.#unread = new Map(unread.map(({ partition, high }) => [partition, BigInt(high)]));
   }
 
   #goOn(partitions: number[], consumer: Consumer): void {
@@ -113,6 +127,7 @@ export class BroadcastReader implements OnApplicationBootstrap, OnApplicationShu
     this.#isReady = true;
     this.#options.onAssigned(partitions);
     this.#becomeReady(undefined);
+    if (this.#unread.size === 0) this.#becomeCaughtUp(undefined);
   }
 
   #giveOut(payload: EachBatchPayload): Promise<void> {
@@ -120,10 +135,18 @@ export class BroadcastReader implements OnApplicationBootstrap, OnApplicationShu
     for (const message of batch.messages) this.#giveOutOne(message);
     const lastOffset = batch.lastOffset();
     payload.resolveOffset(lastOffset);
-    this.#positions.set(batch.partition, String(BigInt(lastOffset) + 1n));
+    this.#passTo(batch.partition, BigInt(lastOffset) + 1n);
     const labels = { topic: this.#options.topic, partition: batch.partition };
     consumerMetrics.lag.set(labels, Number(batch.offsetLag()));
     return Promise.resolve();
+  }
+
+  #passTo(partition: number, position: bigint): void {
+    this.#positions.set(partition, String(position));
+    const end = this.#unread.get(partition);
+    if (end === undefined || position < end) return;
+    this.#unread.delete(partition);
+    if (this.#unread.size === 0) this.#becomeCaughtUp(undefined);
   }
 
   #giveOutOne({ key, value, headers = {} }: KafkaMessage): void {

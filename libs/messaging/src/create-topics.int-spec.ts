@@ -46,10 +46,12 @@ describe('createTopics', () => {
     expect(settings.get('message.timestamp.type')).toBe('LogAppendTime');
   });
 
-  it('keeps the last record of each key of a compacted topic', async () => {
+  it('keeps the last record of each key of a compacted topic, for a week', async () => {
     await create({ ...noteTopic('compacted'), retention: 'compacted' });
 
-    expect((await settingsOf('compacted')).get('cleanup.policy')).toBe('compact');
+    const settings = await settingsOf('compacted');
+    expect(settings.get('cleanup.policy')).toBe('compact,delete');
+    expect(settings.get('retention.ms')).toBe(String(7 * 24 * 60 * 60 * 1000));
     expect((await settingsOf('compacted.dlq')).get('cleanup.policy')).toBe('delete');
   });
 

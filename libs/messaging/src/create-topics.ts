@@ -90,12 +90,22 @@ function topicConfigs(
   ];
 }
 
+/** Far longer than any token or copy lives, so that a process that starts misses nothing by it. */
+const COMPACTED_RETENTION_MS = 7 * 24 * 60 * 60 * 1000;
+
 /**
  * The broker deletes whole segments, and only once they are closed and their youngest record is old
  * enough. Short segments make the promised retention the longest that a record is kept.
  */
 function retentionEntries(retention: number | 'compacted'): Record<string, string> {
-  if (retention === 'compacted') return { 'cleanup.policy': 'compact' };
+  if (retention === 'compacted') {
+    // Without an end, every key that was ever revoked would be read at every start.
+    return {
+      'cleanup.policy': 'compact,delete',
+      'retention.ms': String(COMPACTED_RETENTION_MS),
+      'segment.ms': String(COMPACTED_RETENTION_MS / 7),
+    };
+  }
   const segmentMs = Math.floor(retention / 24);
   return {
     'cleanup.policy': 'delete',
