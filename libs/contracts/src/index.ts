@@ -45,6 +45,7 @@ export {
   auditQuery,
   type AuditQuery,
 } from './http/audit.contract.ts';
+export { type ToolCall, type ToolOutcome, type ToolStatus } from './conversation/tool-call.ts';
 export { modelList, type ModelList } from './http/model.contract.ts';
 export {
   createPersonaRequest,
@@ -114,4 +115,12 @@ export {
   deadLetterTopic,
 } from './topics/dead-letter.ts';
 export { defineTopic, type RetryPolicy, type Topic } from './topics/topic.ts';
+export {
+  type ToolRequest,
+  toolRequest,
+  toolRequestOf,
+  toolRequests,
+  type ToolResult,
+  toolResults,
+} from './topics/tool.topics.ts';
 export { topicSchema } from './topics/topic-schema.ts';

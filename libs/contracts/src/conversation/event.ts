@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { clientIdentifier, timestamp } from '../identifiers.ts';
 import { cursorText } from './cursor.ts';
+import { toolCall, toolOutcome } from './tool-call.ts';
 
 /** Events that are rows of the timeline, each with a `seq` of its own. */
 export const rowType = z.enum([
@@ -53,6 +54,10 @@ export const rowEvent = z.object({
   keep: z.int().nonnegative().optional(),
   /** In `tool.start` and `approval.requested`: the turn's whole text so far. */
   text: z.string().optional(),
+  /** In `tool.start`. A model that asks for several tools at once starts each by a row. */
+  tool_call: toolCall.optional(),
+  /** In `tool.result`. */
+  tool_result: toolOutcome.optional(),
 });
 export type RowEvent = z.output<typeof rowEvent>;
 

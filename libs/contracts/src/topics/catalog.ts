@@ -1,5 +1,6 @@
 import { auditEvents, configUpdates } from './access.topics.ts';
 import { conversationInbound, conversationOutbound } from './conversation.topics.ts';
+import { toolRequests, toolResults } from './tool.topics.ts';
 
 /** Every topic there is. Topic creation and the committed JSON Schemas derive from this list. */
 export const topicCatalog = [
@@ -7,4 +8,6 @@ export const topicCatalog = [
   configUpdates,
   conversationInbound,
   conversationOutbound,
+  toolRequests,
+  toolResults,
 ] as const;

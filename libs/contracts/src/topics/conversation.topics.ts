@@ -3,7 +3,7 @@ import { defineTopic } from './topic.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** What both topics are keyed by, so that a session's records share a partition. */
+/** What the topics of sessions are keyed by, so that a session's records share a partition. */
 export function sessionKey(session: { tenant_id: string; session_id: string }): string {
   return `${session.tenant_id}:${session.session_id}`;
 }

@@ -48,10 +48,57 @@ const conversation: Sample = {
   ],
 };
 
+/** What a request for a tool and its result have in common. */
+const toolEnvelope = {
+  tenant_id: 'acme',
+  session_id: 's-1',
+  turn_id: '0197b7a1-0000-7000-8000-000000000000',
+  seq: 3,
+  cursor: '3.0',
+  principal: { subject: 'anna' },
+  occurred_at: '2026-01-31T09:30:00.000Z',
+  call_id: '0197b7a1-0000-7000-8000-000000000001',
+  attempt: 1,
+};
+
 /** One of every topic, by its name. */
 const samples: Partial<Record<string, Sample>> = {
   'conversation.inbound': conversation,
   'conversation.outbound': conversation,
+  'tool.requests': {
+    good: {
+      ...toolEnvelope,
+      type: 'tool.request',
+      tool: 'look_up',
+      arguments: { city: 'Köln', days: [1, null] },
+      argument_hash: 'a'.repeat(64),
+      deadline: '2026-01-31T09:31:00.000Z',
+    },
+    faults: [
+      { tool: 'look up' },
+      { arguments: ['Köln'] },
+      { argument_hash: 'A'.repeat(64) },
+      { attempt: 0 },
+      { deadline: undefined },
+      { type: 'tool.result' },
+    ],
+  },
+  'tool.results': {
+    good: {
+      ...toolEnvelope,
+      type: 'tool.result',
+      status: 'ok',
+      output: { degrees: [21.5, null] },
+      usage: { duration_ms: 12 },
+    },
+    faults: [
+      { status: 'fine' },
+      { output: undefined },
+      { usage: {} },
+      { call_id: 7 },
+      { attempt: undefined },
+    ],
+  },
   'config.updates': {
     good: {
       entity: 'principal',
