@@ -31,6 +31,7 @@ const SWEEP_POLICIES = [
   'audit.chain_heads daily_export SELECT {identity_sweep}',
   'audit.exported_heads daily_export ALL {identity_sweep}',
   'conversation.idempotency_keys retention ALL {gateway_sweep}',
+  'conversation.open_calls overdue SELECT {conversation_worker_sweep}',
   'conversation.session_events relay_mark UPDATE {conversation_worker_sweep,gateway_sweep}',
   'conversation.session_events relay_read SELECT {conversation_worker_sweep,gateway_sweep}',
   'conversation.sessions stream_heads SELECT {gateway_sweep}',

@@ -98,7 +98,7 @@ async function endTurn(
   manager: EntityManager,
   { principal, sessionId, turnId }: CancelTurnRequest,
 ): Promise<{ turn_id: string; persona_id: string | null }> {
-  const [[turn]] = await manager.query<[{ turn_id: string; persona_id: string | null }[], number]>(
+  const [turn] = await manager.query<{ turn_id: string; persona_id: string | null }[]>(
     CANCEL_TURN,
     [principal.tenant_id, sessionId, turnId ?? null],
   );
@@ -120,12 +120,18 @@ async function endTurn(
   throw turnEnded();
 }
 
+// What the turn waited for is waited for no longer: a result that comes yet is ignored.
 const CANCEL_TURN = `
-  UPDATE conversation.turns AS turn
-      SET state = 'cancelled', attempt = attempt + 1, owner = NULL, ready_at = NULL
-     FROM conversation.sessions AS session
-    WHERE turn.tenant_id = $1 AND turn.session_id = $2
-      AND (session.tenant_id, session.session_id) = ($1, $2)
-      AND (turn_id = $3 OR $3::text IS NULL AND state IN ('running', 'waiting'))
-      AND state IN ('pending', 'running', 'waiting')
-    RETURNING turn.turn_id, session.persona_id`;
+  WITH cancelled AS (
+    UPDATE conversation.turns AS turn
+       SET state = 'cancelled', attempt = attempt + 1, owner = NULL, ready_at = NULL
+     WHERE tenant_id = $1 AND session_id = $2
+       AND (turn_id = $3 OR $3::text IS NULL AND state IN ('running', 'waiting'))
+       AND state IN ('pending', 'running', 'waiting')
+    RETURNING turn_id, seq
+  ), closed AS (
+    DELETE FROM conversation.open_calls
+     WHERE tenant_id = $1 AND session_id = $2 AND seq = (SELECT seq FROM cancelled)
+  )
+  SELECT turn_id, persona_id FROM cancelled, conversation.sessions
+   WHERE tenant_id = $1 AND session_id = $2`;

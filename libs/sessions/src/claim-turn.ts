@@ -17,16 +17,7 @@ import type { SessionName } from './timeline.ts';
 import type { OutboxRow } from './timeline-row.ts';
 import { type ClaimableTurn, findClaimable } from './find-claimable.ts';
 import { assistantRow, INSERT_ROW, prepareRow, type TurnOrigin } from './turn-rows.ts';
-
-/** What a finished step of a turn has left. */
-export interface TurnStep {
-  /** The model's answer of this step, withdrawn or not. */
-  text: string;
-  /** How much of the turn's text it stands for, in UTF-16 units; 0 where it was withdrawn. */
-  kept: number;
-  /** Why it has to be made again: what was wrong with the answer. */
-  issues?: { path: string; message: string }[];
-}
+import { keptLength, type TurnStep } from './turn-step.ts';
 
 /** A turn in the hands of one worker. Each write of it names `attempt`. */
 export interface ClaimedTurn extends TurnOrigin {
@@ -105,7 +96,7 @@ async function takeTurn(
   { workerId, startedSeq }: { workerId: string; startedSeq: number },
 ): Promise<{ turn: ClaimedTurn; row: OutboxRow }> {
   const { hasDied, traceHeaders, ...found } = turn;
-  const keep = found.steps.reduce((sum, { kept }) => sum + kept, 0);
+  const keep = keptLength(found.steps);
   const deaths = found.deaths + (hasDied ? 1 : 0);
   const attempt = found.attempt + 1;
   const content = assistantRow(turn, startedContent(keep));

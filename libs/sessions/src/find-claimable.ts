@@ -1,8 +1,9 @@
 import type { RowEvent } from '@soma/contracts';
 import type { EntityManager } from 'typeorm';
-import type { ClaimedTurn, TurnStep } from './claim-turn.ts';
+import type { ClaimedTurn } from './claim-turn.ts';
 import { PERSONA_COLUMNS, type PersonaRow } from './persona-row.ts';
 import type { SessionName } from './timeline.ts';
+import type { TurnStep } from './turn-step.ts';
 
 /** Messages, and as many answers, that a claim reads at most; the window by tokens is the worker's. */
 const HISTORY_TURNS = 200;

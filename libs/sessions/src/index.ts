@@ -1,6 +1,7 @@
 export { type AcceptRequest, AcceptTurns } from './accept-turns.ts';
 export { CancelTurns, type CancelTurnRequest } from './cancel-turns.ts';
-export { type ClaimedTurn, ClaimTurn, type TurnStep } from './claim-turn.ts';
+export type { AwaitedCall, TurnWait } from './begin-wait.ts';
+export { type ClaimedTurn, ClaimTurn } from './claim-turn.ts';
 export { type FairShare, FindTurns } from './find-turns.ts';
 export { bodyHash, type Idempotency } from './idempotency.ts';
 export type { ModelCallRecord } from './model-calls.ts';
@@ -17,4 +18,7 @@ export { StreamTickets } from './stream-tickets.ts';
 export { type SessionHead, SessionHeads, type SessionName, Timeline } from './timeline.ts';
 export type { OutboxRow, TimelineRow } from './timeline-row.ts';
 export { type HeldTurn, WorkerLeases } from './worker-leases.ts';
-export { type TurnEnding, TurnLostError, WriteTurn } from './write-turn.ts';
+export { type CallName, ToolResults } from './tool-results.ts';
+export { TurnLostError } from './turn-fence.ts';
+export { isAnswer, type TurnStep } from './turn-step.ts';
+export { type TurnEnding, WriteTurn } from './write-turn.ts';

@@ -11,6 +11,7 @@ import { SessionOwners } from './session-owners.ts';
 import { Sessions } from './sessions.ts';
 import { StreamTickets } from './stream-tickets.ts';
 import { SessionHeads, Timeline } from './timeline.ts';
+import { ToolResults } from './tool-results.ts';
 import { WorkerLeases } from './worker-leases.ts';
 import { WriteTurn } from './write-turn.ts';
 
@@ -27,6 +28,7 @@ const PROVIDERS = [
   Sessions,
   StreamTickets,
   Timeline,
+  ToolResults,
   WorkerLeases,
   WriteTurn,
 ];

@@ -117,7 +117,14 @@ async function buryTombstone(
 
 /** A worker's late write finds no turn, and so fails at the fence. */
 async function erase(manager: EntityManager, tenantId: string, sessionId: string): Promise<void> {
-  const tables = ['turns', 'turn_steps', 'session_events', 'idempotency_keys', 'stream_tickets'];
+  const tables = [
+    'turns',
+    'turn_steps',
+    'open_calls',
+    'session_events',
+    'idempotency_keys',
+    'stream_tickets',
+  ];
   for (const table of tables) {
     await manager.query(
       `DELETE FROM conversation.${table} WHERE tenant_id = $1 AND session_id = $2`,

@@ -5,6 +5,8 @@ import {
   type RowEvent,
   type RowType,
   sessionKey,
+  toolRequestOf,
+  toolRequests,
 } from '@soma/contracts';
 
 /** A row of the timeline as readers want it: the event on the wire stays the text it was written as. */
@@ -51,7 +53,10 @@ export function writeEnvelope(content: RowContent, seq: number, occurredAt: Date
   return JSON.stringify(event);
 }
 
-/** What Kafka hears of a row: every stream of it, and the workers of a message. */
+/**
+ * What Kafka hears of a row: every stream of it, the workers of a message, and who runs tools of a
+ * call.
+ */
 export function toOutboxRow(row: WrittenRow, headers: Record<string, string> = {}): OutboxRow {
   const { tenantId, sessionId, seq, type, envelope } = row;
   const key = sessionKey({ tenant_id: tenantId, session_id: sessionId });
@@ -60,6 +65,11 @@ export function toOutboxRow(row: WrittenRow, headers: Record<string, string> = {
     const value = INBOUND_PREFIX + envelope.slice(OUTBOUND_PREFIX.length);
     // The workers first: they have the longer way.
     records.unshift({ topic: conversationInbound.name, key, value, headers });
+  }
+  if (type === 'tool.start') {
+    // Written by writeEnvelope.
+    const request = toolRequestOf(JSON.parse(envelope) as RowEvent);
+    records.unshift({ topic: toolRequests.name, key, value: JSON.stringify(request), headers });
   }
   return { id: `${tenantId}/${sessionId}/${seq}`, records };
 }

@@ -4,14 +4,24 @@ import { newIdentifier, Problem, Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
 import { createDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
 import { createTestDatabase } from '@soma/testing';
-import { array, assert, asyncProperty, constantFrom, nat, record } from 'fast-check';
+import {
+  type Arbitrary,
+  array,
+  assert,
+  asyncProperty,
+  constantFrom,
+  nat,
+  record,
+} from 'fast-check';
 import { AcceptTurns } from './accept-turns.ts';
 import { CancelTurns } from './cancel-turns.ts';
 import { type ClaimedTurn, ClaimTurn } from './claim-turn.ts';
 import { RowAnnouncer } from './row-announcer.ts';
 import { Timeline } from './timeline.ts';
+import { type CallName, ToolResults } from './tool-results.ts';
+import { TurnLostError } from './turn-fence.ts';
 import { WorkerLeases } from './worker-leases.ts';
-import { TurnLostError, WriteTurn } from './write-turn.ts';
+import { WriteTurn } from './write-turn.ts';
 
 class Silent extends RowAnnouncer {
   publish(): void {
@@ -20,17 +30,28 @@ class Silent extends RowAnnouncer {
 }
 
 const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
+const final = { type: 'assistant.final', message: 'hi', metadata: {} } as const;
 const ENDS = ['assistant.final', 'assistant.error', 'assistant.cancelled'];
 
 const step = record({
   act: constantFrom(
-    ...(['say', 'claim', 'claim', 'end', 'end', 'cancel', 'handBack', 'saveStep'] as const),
-    ...(['restart', 'die'] as const),
+    ...(['say', 'claim', 'claim', 'claim', 'end', 'end', 'cancel', 'handBack'] as const),
+    ...(['saveStep', 'restart', 'die', 'wait', 'wait', 'answer', 'answer', 'expire'] as const),
   ),
-  worker: constantFrom('w1', 'w2'),
-  /** Which of the claims made so far acts; old ones have mostly been fenced off. */
-  claim: nat({ max: 3 }),
+  worker: constantFrom<'w1' | 'w2' | 'heir'>('w1', 'w2'),
+  /** Which of the claims, or of the calls, made so far acts; old ones have mostly been fenced off. */
+  of: nat({ max: 3 }),
 });
+type Act = typeof step extends Arbitrary<infer Each> ? Each : never;
+
+/** One history. */
+interface Played {
+  sessionId: string;
+  /** Whoever ever held a turn, the last one last. */
+  held: ClaimedTurn[];
+  /** Every call that was ever asked for, also by an attempt that had lost its turn. */
+  asked: CallName[];
+}
 
 describe('the states of a turn', () => {
   const running = new AsyncDisposableStack();
@@ -38,6 +59,7 @@ describe('the states of a turn', () => {
   let cancel: CancelTurns;
   let claims: ClaimTurn;
   let turns: WriteTurn;
+  let results: ToolResults;
   let leases: WorkerLeases;
   let timeline: Timeline;
 
@@ -52,20 +74,17 @@ describe('the states of a turn', () => {
     cancel = new CancelTurns(transaction, new Silent());
     claims = new ClaimTurn(transaction, new Silent());
     turns = new WriteTurn(transaction, new Silent());
-    leases = new WorkerLeases(new SweepTransaction(source, 'conversation_worker_sweep'));
+    const sweep = new SweepTransaction(source, 'conversation_worker_sweep');
+    results = new ToolResults(transaction, sweep, new Silent());
+    leases = new WorkerLeases(sweep);
     timeline = new Timeline(transaction);
   });
 
   afterAll(() => running.disposeAsync());
 
   /** Everybody who ever held the turn may try anything; only the fence decides. */
-  async function play(
-    sessionId: string,
-    held: ClaimedTurn[],
-    { act, worker, claim }: { act: string; worker: string; claim: number },
-  ): Promise<void> {
-    const turn = held.at(-1 - claim);
-    const final = { type: 'assistant.final', message: 'hi', metadata: {} } as const;
+  async function play(played: Played, { act, worker, of }: Act): Promise<void> {
+    const { sessionId, held, asked } = played;
     switch (act) {
       case 'say':
         await accept.accept({ principal: acme, sessionId, message: 'hello' });
@@ -85,23 +104,49 @@ describe('the states of a turn', () => {
       case 'die':
         await leases.beat(worker, -1);
         break;
-      default:
-        if (turn !== undefined) await write(act, turn, { held, final });
+      case 'answer':
+        await answer(asked.slice(-1 - of), 'ok');
+        break;
+      case 'expire':
+        await answer(await results.overdue(1000), 'timed_out');
+        break;
+      default: {
+        const turn = held.at(-1 - of);
+        if (turn !== undefined) await write(act, turn, played);
+      }
     }
   }
 
+  async function answer(calls: CallName[], status: 'ok' | 'timed_out'): Promise<void> {
+    await results.store(calls.map((call) => ({ ...call, outcome: { status, output: status } })));
+  }
+
   async function write(
-    act: string,
+    act: 'end' | 'handBack' | 'saveStep' | 'restart' | 'wait',
     turn: ClaimedTurn,
-    {
-      held,
-      final,
-    }: { held: ClaimedTurn[]; final: Pick<RowEvent, 'type' | 'message' | 'metadata'> },
+    { held, asked }: Played,
   ): Promise<void> {
-    if (act === 'end') await turns.end(turn, { state: 'done', row: final });
-    if (act === 'handBack') await turns.handBack(turn);
-    if (act === 'saveStep') held.push(await turns.saveStep(turn, { text: 'ab', kept: 1 }));
-    if (act === 'restart') held.push(await turns.restart(turn, { outcome: 'failed' }));
+    switch (act) {
+      case 'end':
+        return turns.end(turn, { state: 'done', row: final });
+      case 'handBack':
+        return turns.handBack(turn);
+      case 'saveStep':
+        held.push(await turns.saveStep(turn, { text: 'ab', kept: 1 }));
+        return;
+      case 'restart':
+        held.push(await turns.restart(turn, { outcome: 'failed' }));
+        return;
+      case 'wait': {
+        const calls = [0, 60_000].map((timeoutMs) => {
+          const call_id = newIdentifier();
+          asked.push({ ...turn, callId: call_id });
+          return { call_id, tool: 'look_up', arguments: {}, timeoutMs };
+        });
+        const text = `${'.'.repeat(turn.keep)}ab`;
+        return turns.wait(turn, { text, calls, call: { outcome: 'finished' } });
+      }
+    }
   }
 
   async function eventsOf(sessionId: string): Promise<RowEvent[]> {
@@ -127,40 +172,67 @@ describe('the states of a turn', () => {
         open = null;
       }
     }
+    messages.forEach(({ event_id }) => {
+      checkCalls(events.filter(({ turn_id }) => turn_id === event_id));
+    });
   }
 
-  /** The workers die, and another one runs whatever it can take. */
-  async function drain(sessionId: string): Promise<void> {
+  /** Of one turn: it goes on when each call has its one result, and from the text that it had. */
+  function checkCalls(events: RowEvent[]): void {
+    const open = new Set<string>();
+    let text: string | undefined;
+    for (const { type, tool_call, tool_result, keep, text: soFar } of events) {
+      switch (type) {
+        case 'tool.start':
+          open.add(tool_call?.call_id ?? '');
+          text = soFar;
+          break;
+        case 'tool.result':
+          expect(open.delete(tool_result?.call_id ?? '')).toBe(true);
+          break;
+        case 'assistant.started':
+          expect(open.size).toBe(0);
+          expect(keep).toBeGreaterThanOrEqual(text?.length ?? 0);
+          break;
+        default:
+          if (type !== 'assistant.cancelled') expect(open.size).toBe(0);
+      }
+    }
+  }
+
+  /** The workers die, every call is answered, and another worker runs whatever it can take. */
+  async function drain({ sessionId, asked }: Played): Promise<void> {
     await Promise.all(['w1', 'w2'].map((worker) => leases.beat(worker, -1)));
-    const held: ClaimedTurn[] = [];
-    const claim = () => play(sessionId, held, { act: 'claim', worker: 'heir', claim: 0 });
+    await answer(asked, 'ok');
+    const heir: Played = { sessionId, held: [], asked };
+    const claim = () => play(heir, { act: 'claim', worker: 'heir', of: 0 });
     await claim();
-    while (held.length > 0) {
-      await play(sessionId, held, { act: 'end', worker: 'heir', claim: 0 });
-      held.pop();
+    while (heir.held.length > 0) {
+      await play(heir, { act: 'end', worker: 'heir', of: 0 });
+      heir.held.pop();
       await claim();
     }
   }
 
   it('let one attempt at a time write, and end each turn once and in order (P2, P3)', async () => {
     await assert(
-      asyncProperty(array(step, { minLength: 10, maxLength: 40 }), async (steps) => {
+      asyncProperty(array(step, { minLength: 10, maxLength: 50 }), async (steps) => {
         const sessionId = newIdentifier();
-        const held: ClaimedTurn[] = [];
+        const played: Played = { sessionId, held: [], asked: [] };
         await accept.accept({ principal: acme, sessionId, message: 'hello' });
         for (const each of steps) {
-          await play(sessionId, held, each).catch((error: unknown) => {
+          await play(played, each).catch((error: unknown) => {
             if (!(error instanceof TurnLostError || error instanceof Problem)) throw error;
           });
         }
         checkTimeline(await eventsOf(sessionId));
-        await drain(sessionId);
+        await drain(played);
         const events = await eventsOf(sessionId);
         checkTimeline(events);
         const count = (types: string[]) => events.filter(({ type }) => types.includes(type)).length;
         expect(count(ENDS)).toBe(count(['user.message']));
       }),
-      { numRuns: 40 },
+      { numRuns: 60 },
     );
   }, 120_000);
 });

@@ -16,8 +16,9 @@ import { Sessions } from './sessions.ts';
 import { StreamTickets } from './stream-tickets.ts';
 import { Timeline } from './timeline.ts';
 import type { OutboxRow } from './timeline-row.ts';
+import { TurnLostError } from './turn-fence.ts';
 import { WorkerLeases } from './worker-leases.ts';
-import { TurnLostError, WriteTurn } from './write-turn.ts';
+import { WriteTurn } from './write-turn.ts';
 
 class Announced extends RowAnnouncer {
   readonly rows: OutboxRow[] = [];

@@ -11,25 +11,28 @@ import type { RowEvent } from '@soma/contracts';
 import { retryTransient, TransientError } from '@soma/kernel';
 import { isDatabaseFault, TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
-import { type ClaimedTurn, startedContent, type TurnStep } from './claim-turn.ts';
+import { beginWait, insertStep, prepareCalls, type TurnWait } from './begin-wait.ts';
+import { type ClaimedTurn, startedContent } from './claim-turn.ts';
 import { bookModelCall, type ModelCallRecord } from './model-calls.ts';
 import { RowAnnouncer } from './row-announcer.ts';
 import type { OutboxRow, RowContent } from './timeline-row.ts';
-import { assistantRow, insertRow, readyNextTurn, takeSeq } from './turn-rows.ts';
+import { leaveRunning, takeSeqOf, TurnLostError } from './turn-fence.ts';
+import { assistantRow, insertRow, readyNextTurn } from './turn-rows.ts';
+import type { AnswerStep } from './turn-step.ts';
 
 /** How often a write is tried while the database does not answer: for about a minute. */
 const WRITE_ATTEMPTS = 12;
-
-/** The turn is somebody else's by now, or has ended. What this worker made of it is void. */
-export class TurnLostError extends Error {
-  override readonly name = 'TurnLostError';
-}
 
 /** How a turn ends. */
 export interface TurnEnding {
   state: 'done' | 'failed';
   row: Pick<RowEvent, 'type' | 'message' | 'metadata'>;
   call?: ModelCallRecord;
+}
+
+interface WrittenRows {
+  content: RowContent;
+  write: (manager: EntityManager) => Promise<OutboxRow[]>;
 }
 
 /** Every method throws {@link TurnLostError} when the turn is no longer this attempt's. */
@@ -47,16 +50,27 @@ export class WriteTurn {
     signal?: AbortSignal,
   ): Promise<void> {
     const content = assistantRow(turn, row);
-    const write = async (manager: EntityManager): Promise<OutboxRow> => {
+    const write = async (manager: EntityManager): Promise<OutboxRow[]> => {
       const seq = await takeSeqOf(manager, turn);
       await leaveRunning(manager, turn, `state = '${state}', owner = NULL`);
       await readyNextTurn(manager, turn.tenantId, turn.sessionId);
       if (call !== undefined) {
         await bookModelCall(manager, turn, call);
       }
-      return insertRow(manager, { content, seq });
+      return [await insertRow(manager, { content, seq })];
     };
-    await this.#writeRow(turn, { content, write }, signal);
+    await this.#writeRows(turn, { content, write }, signal);
+  }
+
+  /** Lets go of the turn until there is a result of each call that its model has asked for. */
+  async wait(turn: ClaimedTurn, wait: TurnWait, signal?: AbortSignal): Promise<void> {
+    const prepared = prepareCalls(turn, wait);
+    const [first] = prepared;
+    if (first === undefined) {
+      throw new Error('A turn waits for a call at least.');
+    }
+    const write = (manager: EntityManager) => beginWait(manager, turn, { wait, prepared });
+    await this.#writeRows(turn, { content: first.content, write }, signal);
   }
 
   /**
@@ -72,27 +86,21 @@ export class WriteTurn {
   ): Promise<ClaimedTurn> {
     const content = assistantRow(turn, startedContent(turn.keep));
     let startedSeq = 0;
-    const write = async (manager: EntityManager): Promise<OutboxRow> => {
+    const write = async (manager: EntityManager): Promise<OutboxRow[]> => {
       startedSeq = await takeSeqOf(manager, turn);
       await leaveRunning(manager, turn, `attempt = attempt + 1, started_seq = ${startedSeq}`);
       await bookModelCall(manager, turn, call);
-      return insertRow(manager, { content, seq: startedSeq });
+      return [await insertRow(manager, { content, seq: startedSeq })];
     };
-    const stored = await this.#writeRow(turn, { content, write }, signal);
+    const stored = await this.#writeRows(turn, { content, write }, signal);
     return { ...turn, attempt: turn.attempt + 1, startedSeq: stored ?? startedSeq };
   }
 
   /** Keeps a finished step. A later attempt goes on after it, and earlier deaths are forgiven. */
-  async saveStep(turn: ClaimedTurn, step: TurnStep, signal?: AbortSignal): Promise<ClaimedTurn> {
+  async saveStep(turn: ClaimedTurn, step: AnswerStep, signal?: AbortSignal): Promise<ClaimedTurn> {
     await this.#retry(turn, signal, async (manager) => {
       await leaveRunning(manager, turn, 'deaths = 0');
-      await manager.query(
-        `INSERT INTO conversation.turn_steps
-           (tenant_id, session_id, seq, step, content, created_at)
-         VALUES ($1, $2, $3, $4, $5, clock_timestamp())
-         ON CONFLICT DO NOTHING`,
-        [turn.tenantId, turn.sessionId, turn.seq, turn.steps.length, JSON.stringify(step)],
-      );
+      await insertStep(manager, turn, step);
     });
     return { ...turn, deaths: 0, steps: [...turn.steps, step], keep: turn.keep + step.kept };
   }
@@ -113,18 +121,18 @@ export class WriteTurn {
     );
   }
 
-  /** @returns The row's `seq` where an earlier try, whose outcome was unknown, had stored it. */
-  async #writeRow(
+  /**
+   * @param written - `content` is that of the first row.
+   * @returns Its `seq` where an earlier try, whose outcome was unknown, had stored it.
+   */
+  async #writeRows(
     turn: ClaimedTurn,
-    {
-      content,
-      write,
-    }: { content: RowContent; write: (manager: EntityManager) => Promise<OutboxRow> },
+    { content, write }: WrittenRows,
     signal?: AbortSignal,
   ): Promise<number | null> {
     try {
-      const row = await this.#retry(turn, signal, write);
-      this.announcer.publish([row]);
+      const rows = await this.#retry(turn, signal, write);
+      this.announcer.publish(rows);
       return null;
     } catch (error) {
       const seq = error instanceof TurnLostError ? await this.#findOwnRow(turn, content) : null;
@@ -161,29 +169,5 @@ export class WriteTurn {
       ),
     );
     return row?.seq ?? null;
-  }
-}
-
-async function takeSeqOf(manager: EntityManager, turn: ClaimedTurn): Promise<number> {
-  const seq = await takeSeq(manager, turn.tenantId, turn.sessionId);
-  if (seq === null) {
-    throw new TurnLostError('The session was deleted.');
-  }
-  return seq;
-}
-
-/** Changes the turn if this attempt still runs it. A worker past its lease that nobody fenced may. */
-async function leaveRunning(
-  manager: EntityManager,
-  turn: Pick<ClaimedTurn, 'tenantId' | 'sessionId' | 'seq' | 'attempt'>,
-  change: string,
-): Promise<void> {
-  const [, changed] = await manager.query<[unknown[], number]>(
-    `UPDATE conversation.turns SET ${change}
-      WHERE tenant_id = $1 AND session_id = $2 AND seq = $3 AND attempt = $4 AND state = 'running'`,
-    [turn.tenantId, turn.sessionId, turn.seq, turn.attempt],
-  );
-  if (changed === 0) {
-    throw new TurnLostError('The turn was taken over, was cancelled or has ended.');
   }
 }
