@@ -5,6 +5,7 @@ import { createLogger } from '@soma/observability';
 import { databaseUrl, PersistenceModule } from '@soma/persistence';
 import { SessionOutbox, SessionsModule } from '@soma/sessions';
 import { HealthModule } from './health/health.module.ts';
+import type { OfferedTool } from './tools/offered-tools.ts';
 import { TurnsModule } from './turns/turns.module.ts';
 import type { WorkerConfig } from './worker.config.ts';
 
@@ -13,7 +14,8 @@ const NAME = 'conversation-worker';
 /** The whole service. */
 @Module({})
 export class AppModule {
-  static configure(config: WorkerConfig): DynamicModule {
+  /** @param tools - What models are offered: nothing, until a service runs tools. */
+  static configure(config: WorkerConfig, tools: readonly OfferedTool[] = []): DynamicModule {
     const logger = createLogger({ service: NAME, level: config.LOG_LEVEL });
     return {
       module: AppModule,
@@ -26,7 +28,7 @@ export class AppModule {
         MessagingModule.connect(config, { clientId: NAME, logger }),
         RelayModule.of({ outbox: SessionOutbox, logger, backlogLimit: config.OUTBOX_LIMIT }),
         SessionsModule.announceTo(Relay),
-        TurnsModule.configure(config),
+        TurnsModule.configure(config, tools),
         HealthModule,
       ],
     };

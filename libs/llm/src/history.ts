@@ -1,7 +1,7 @@
 import { estimateTokenCount } from 'tokenx';
 import type { Model } from './model-catalog.ts';
-import type { ModelMessage, ModelRequest } from './model-request.ts';
-import { messageTokens } from './usage.ts';
+import type { ModelMessage, ModelRequest, ModelStep } from './model-request.ts';
+import { messageTokens, stepTokens } from './usage.ts';
 
 /** A conversation, cut in two. */
 export interface FittedHistory {
@@ -20,13 +20,17 @@ const SUMMARY_TOKENS = 512;
 const SUMMARY_INSTRUCTIONS =
   'Summarise the conversation that follows for someone who goes on with it: facts, names, numbers, decisions and open questions, in the language of the conversation. Write nothing else.';
 
-/** How many tokens of conversation a model can take beside its instructions and its answer. */
+/** How many tokens of conversation a model can take beside its instructions, steps and answer. */
 export function historyTokens(
   model: Model,
-  { system, maxTokens }: { system: string; maxTokens?: number | undefined },
+  {
+    system,
+    maxTokens,
+    steps,
+  }: { system: string; maxTokens?: number | undefined; steps?: readonly ModelStep[] },
 ): number {
   const window = (model.context_window ?? UNKNOWN_CONTEXT_WINDOW) * SHARE_OF_WINDOW;
-  const taken = estimateTokenCount(system) + (maxTokens ?? UNKNOWN_MAX_TOKENS);
+  const taken = estimateTokenCount(system) + stepTokens(steps) + (maxTokens ?? UNKNOWN_MAX_TOKENS);
   return Math.max(0, Math.floor(window - taken));
 }
 

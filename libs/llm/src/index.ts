@@ -14,16 +14,14 @@ export type {
   ModelMessage,
   ModelParameters,
   ModelRequest,
+  ModelStep,
   ModelTask,
+  ModelTool,
+  ModelToolCall,
   ModelUsage,
   ParameterName,
 } from './model-request.ts';
 export { ModelRouter, type ModelRouterOptions } from './model-router.ts';
-export {
-  compileOutputSchema,
-  type OutputResult,
-  type OutputValidator,
-  repairMessages,
-} from './output-schema.ts';
+export { compileOutputSchema, type OutputResult, type OutputValidator } from './output-schema.ts';
 export { checkParameters } from './parameters.ts';
 export { llmSettings, type LlmSettings } from './settings.ts';

@@ -14,17 +14,18 @@ export class ModelText {
     const text = this.#held + piece;
     const complete = LAST_IS_HIGH_SURROGATE.test(text) ? text.length - 1 : text.length;
     this.#held = text.slice(complete);
-    return clean(text.slice(0, complete));
+    return cleanText(text.slice(0, complete));
   }
 
   /** What was held back for a second half that never came. */
   flush(): string {
     const held = this.#held;
     this.#held = '';
-    return clean(held);
+    return cleanText(held);
   }
 }
 
-function clean(text: string): string {
+/** Text without what PostgreSQL or UTF-8 does not take. */
+export function cleanText(text: string): string {
   return text.toWellFormed().replaceAll('\0', REPLACEMENT);
 }

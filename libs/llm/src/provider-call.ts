@@ -1,11 +1,12 @@
 import type { Secret } from '@soma/kernel';
-import { schemaInstruction, taskMessage } from './instructions.ts';
 import { ModelFailure, toModelFailure } from './model-failure.ts';
 import type { ModelEvent, ModelFinish, ModelRequest, ModelUsage } from './model-request.ts';
 import { ModelText } from './model-text.ts';
 import type { KeyedProviderName, ModelCard } from './models.ts';
 import type { SentParameters } from './parameters.ts';
+import { promptOf } from './prompt.ts';
 import type { ProviderModel } from './providers.ts';
+import { toToolCall } from './tool-call.ts';
 import { estimateUsage } from './usage.ts';
 
 /** One call to a provider. */
@@ -46,41 +47,54 @@ export async function* callProvider(call: ProviderCall): AsyncGenerator<ModelEve
   }
 }
 
+/** What has come of an answer so far. */
+interface Answer {
+  thinking: ModelText;
+  text: ModelText;
+  whole: string;
+}
+
 async function* read(
   call: ProviderCall,
   reader: ReadableStreamDefaultReader<Part>,
 ): AsyncGenerator<ModelEvent> {
-  const answer = { thinking: new ModelText(), text: new ModelText(), whole: '' };
+  const answer: Answer = { thinking: new ModelText(), text: new ModelText(), whole: '' };
   for (;;) {
     const { value: part, done } = await patient(call, () => reader.read());
     if (done) {
       throw new ModelFailure({ provider: call.provider, code: 'answer_cut_short' });
     }
-    switch (part.type) {
-      case 'reasoning-delta':
-        yield* piece('thinking', answer.thinking.push(part.delta));
-        break;
-      case 'text-delta':
-        answer.whole += part.delta;
-        yield* piece('text', answer.text.push(part.delta));
-        break;
-      case 'error':
-        throw part.error;
-      case 'finish':
-        yield* piece('thinking', answer.thinking.flush());
-        yield* piece('text', answer.text.flush());
-        yield finishOf(call, part, answer.whole);
-        return;
-      default:
-        break;
+    yield* eventsOf(part, answer, call);
+    if (part.type === 'finish') {
+      return;
     }
   }
 }
 
-function* piece(type: 'thinking' | 'text', text: string): Generator<ModelEvent> {
-  if (text !== '') {
-    yield { type, text };
+function eventsOf(part: Part, answer: Answer, call: ProviderCall): ModelEvent[] {
+  switch (part.type) {
+    case 'reasoning-delta':
+      return piece('thinking', answer.thinking.push(part.delta));
+    case 'text-delta':
+      answer.whole += part.delta;
+      return piece('text', answer.text.push(part.delta));
+    case 'tool-call':
+      return [{ type: 'tool_call', call: toToolCall(part, call.provider) }];
+    case 'error':
+      throw part.error;
+    case 'finish':
+      return [
+        ...piece('thinking', answer.thinking.flush()),
+        ...piece('text', answer.text.flush()),
+        finishOf(call, part, answer.whole),
+      ];
+    default:
+      return [];
   }
+}
+
+function piece(type: 'thinking' | 'text', text: string): ModelEvent[] {
+  return text === '' ? [] : [{ type, text }];
 }
 
 /** Waits for the provider, but only for so long; time that the consumer takes does not count. */
@@ -101,30 +115,32 @@ async function patient<Value>(
 
 function callOptions({ provider, request, sent }: ProviderCall, signal: AbortSignal): CallOptions {
   const { temperature, topP, topK, maxTokens } = sent.parameters;
-  const schema = request.outputSchema;
   return {
     prompt: promptOf(request),
     ...(temperature !== undefined && { temperature }),
     ...(topP !== undefined && { topP }),
     ...(topK !== undefined && { topK }),
     ...(maxTokens !== undefined && { maxOutputTokens: maxTokens }),
-    ...(schema && { responseFormat: { type: 'json' as const, schema } }),
+    ...formOf(request),
     // Strict mode takes a small part of JSON Schema and refuses the rest; we validate ourselves.
     providerOptions: { [provider]: { strictJsonSchema: false } },
     abortSignal: signal,
   };
 }
 
-function promptOf({ system, messages, task, outputSchema }: ModelRequest): CallOptions['prompt'] {
-  const instructions = outputSchema ? `${system}\n\n${schemaInstruction(outputSchema)}` : system;
-  const said = task === undefined ? messages : [...messages, taskMessage(task)];
-  return [
-    ...(instructions === '' ? [] : [{ role: 'system' as const, content: instructions }]),
-    ...said.map(({ role, content }) => ({
-      role,
-      content: [{ type: 'text' as const, text: content }],
-    })),
-  ];
+/**
+ * What the answer may be besides free text. Some providers refuse tools beside a form; then the form
+ * stands in the instructions alone.
+ */
+function formOf({ tools = [], outputSchema: schema }: ModelRequest): Partial<CallOptions> {
+  if (tools.length > 0) {
+    return {
+      tools: tools.map(({ name, description, inputSchema }) => ({
+        ...{ type: 'function' as const, name, description, inputSchema },
+      })),
+    };
+  }
+  return schema ? { responseFormat: { type: 'json', schema } } : {};
 }
 
 function finishOf(call: ProviderCall, part: ProviderFinish, answer: string): ModelFinish {

@@ -95,6 +95,56 @@ function describeProviderContract(provider: KeyedProviderName): void {
       expect(JSON.stringify(server.calls.at(-1)?.body)).toContain('colour');
     });
 
+    const lookUp = {
+      name: 'look_up',
+      description: 'Looks a word up.',
+      inputSchema: { type: 'object', properties: { word: { type: 'string' } } },
+    };
+
+    it('offers tools and passes on what the model asks of them, several at once', async () => {
+      const { pieces, calls, finish } = await complete(
+        [
+          { text: 'Let me see.' },
+          { call: { tool: 'look_up', arguments: { word: 'Köln "\n"' } } },
+          { call: { tool: 'look_up', arguments: {} } },
+        ],
+        { tools: [lookUp] },
+      );
+
+      expect(pieces.map(({ text }) => text).join('')).toBe('Let me see.');
+      expect(calls).toMatchObject([
+        { tool: 'look_up', arguments: { word: 'Köln "\n"' } },
+        { tool: 'look_up', arguments: {} },
+      ]);
+      expect(finish?.usage.output_tokens).toEqual(expect.any(Number));
+      const sent = JSON.stringify(server.calls.at(-1)?.body);
+      expect(sent).toContain('Looks a word up.');
+      expect(sent).toContain('"word"');
+    });
+
+    it('tells the model what it has asked for and what came of it, in order', async () => {
+      const call = { tool: 'look_up', arguments: { word: 'one' } };
+      await complete([{ text: 'ok' }], {
+        tools: [lookUp],
+        steps: [
+          {
+            text: 'First this.',
+            calls: [
+              { ...call, call_id: 'call-1', status: 'ok', output: { meaning: 'two' } },
+              { ...call, call_id: 'call-2', status: 'timed_out', output: 'three' },
+            ],
+          },
+          { text: 'four', issues: [{ path: 'five', message: 'is missing' }] },
+        ],
+      });
+
+      const sent = JSON.stringify(server.calls.at(-1)?.body);
+      const told = ['Hello', 'First this.', 'two', 'timed_out', 'four', 'five'];
+      const positions = told.map((each) => sent.indexOf(each));
+      expect(positions.every((each) => each > 0)).toBe(true);
+      expect(positions).toEqual(positions.toSorted((one, other) => one - other));
+    });
+
     it('calls a limit retryable and says when to come back', async () => {
       const failure = await failureOf([{ status: 429, retry_after_s: 7 }]);
 
@@ -246,7 +296,8 @@ function describeProviderContract(provider: KeyedProviderName): void {
     const { events, error } = await drain(start(script, more));
     expect(error).toBeUndefined();
     return {
-      pieces: events.filter((event) => event.type !== 'finish'),
+      pieces: events.filter((event) => 'text' in event),
+      calls: events.flatMap((event) => (event.type === 'tool_call' ? [event.call] : [])),
       finish: events.find((event): event is ModelFinish => event.type === 'finish'),
     };
   }

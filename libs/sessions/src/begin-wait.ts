@@ -84,7 +84,10 @@ function stepOf({ keep }: ClaimedTurn, { text, calls }: TurnWait): AnswerStep {
   return {
     text: text.slice(keep),
     kept: text.length - keep,
-    calls: calls.map(({ timeoutMs: _, ...call }) => call),
+    calls: calls.map(({ call_id, tool, arguments: given, provider_options }) => ({
+      ...{ call_id, tool, arguments: given },
+      ...(provider_options && { provider_options }),
+    })),
   };
 }
 

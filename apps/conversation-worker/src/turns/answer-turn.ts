@@ -7,7 +7,6 @@
  * every reader to cut back (rule 16).
  */
 import { Injectable, Logger } from '@nestjs/common';
-import type { RowEvent } from '@soma/contracts';
 import { type FieldProblem, sleep } from '@soma/kernel';
 import {
   type Model,
@@ -15,16 +14,30 @@ import {
   type ModelFinish,
   type ModelRequest,
   ModelRouter,
+  type ModelToolCall,
 } from '@soma/llm';
 import { CoalescingProducer } from '@soma/messaging';
 import { counter, histogram, traceHeaders } from '@soma/observability';
-import { type ClaimedTurn, type ModelCallRecord, type TurnEnding, WriteTurn } from '@soma/sessions';
+import {
+  type AwaitedCall,
+  type ClaimedTurn,
+  isAnswer,
+  type ModelCallRecord,
+  type TurnEnding,
+  type TurnWait,
+  WriteTurn,
+} from '@soma/sessions';
+import { OfferedTools } from '../tools/offered-tools.ts';
+import { countToolSteps, toAwaitedCalls } from '../tools/tool-steps.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { BuildRequest, parametersOf } from './build-request.ts';
-import { checkOutput, type OutputCheck } from './check-output.ts';
+import { checkOutput } from './check-output.ts';
+import { answered, endless, failed, invalidOutput } from './turn-endings.ts';
 
 /** Calls of one turn in one worker, a repair included. */
 const MAX_CALLS = 6;
+/** How often a turn may ask for tools: a model that never comes to an end is stopped by it. */
+const MAX_TOOL_STEPS = 24;
 const FIRST_PAUSE_MS = 200;
 const MAX_PAUSE_MS = 10_000;
 
@@ -46,20 +59,15 @@ export interface HeldAttempt {
 
 /** How a call went: the turn's whole text with its finish, or why there is none. */
 type CallOutcome =
-  | { kind: 'answered'; text: string; finish: ModelFinish; model: Model }
+  | {
+      kind: 'answered';
+      text: string;
+      /** What the model asks for before it goes on. */
+      calls: AwaitedCall[];
+      finish: ModelFinish;
+      model: Model;
+    }
   | { kind: 'failed'; failure: ModelFailure; hasStreamed: boolean };
-
-/** A turn's end without an answer. */
-export function failed(
-  code: string,
-  message: string,
-  metadata: TurnEnding['row']['metadata'] = {},
-): TurnEnding {
-  return {
-    state: 'failed',
-    row: { type: 'assistant.error', message, metadata: { ...metadata, code } },
-  };
-}
 
 /** Gets a turn its answer. */
 @Injectable()
@@ -71,14 +79,15 @@ export class AnswerTurn {
     private readonly router: ModelRouter,
     private readonly producer: CoalescingProducer,
     private readonly buildRequest: BuildRequest,
+    private readonly offered: OfferedTools,
   ) {}
 
   /**
    * @param held - Its turn moves on to a new attempt where one is needed.
-   * @returns How the turn ends; nothing of it is written yet.
+   * @returns How the turn ends, or what it waits for; nothing of it is written yet.
    * @throws The signal's reason, `TurnLostError`, or a `Problem` of the message or the persona.
    */
-  async execute(held: HeldAttempt, signal: AbortSignal): Promise<TurnEnding> {
+  async execute(held: HeldAttempt, signal: AbortSignal): Promise<TurnEnding | TurnWait> {
     for (let call = 1; ; call++) {
       const candidates = this.router.candidates(parametersOf(held.turn));
       const outcome = await this.call(
@@ -86,11 +95,11 @@ export class AnswerTurn {
         candidates[(call - 1) % candidates.length],
         signal,
       );
-      const ending =
+      const next =
         outcome.kind === 'answered'
           ? await this.finish(held, outcome)
           : await this.recover(held, outcome, { call, candidates: candidates.length, signal });
-      if (ending !== null) return ending;
+      if (next !== null) return next;
     }
   }
 
@@ -108,8 +117,10 @@ export class AnswerTurn {
       });
     });
     try {
-      const finish = await this.read(answer, model, request);
-      return { kind: 'answered', text: answer.text, finish, model };
+      const { finish, wishes } = await this.read(answer, model, request);
+      const calls = toAwaitedCalls(wishes, this.offered.of(turn));
+      if (calls === null) throw madeUpTool(model);
+      return { kind: 'answered', text: answer.text, calls, finish, model };
     } catch (error) {
       if (!(error instanceof ModelFailure)) throw error;
       const { provider, code, upstream } = error;
@@ -124,12 +135,16 @@ export class AnswerTurn {
     answer: AnswerStream,
     model: Model,
     request: ModelRequest,
-  ): Promise<ModelFinish> {
+  ): Promise<{ finish: ModelFinish; wishes: ModelToolCall[] }> {
     const stopWatch = firstToken.startTimer({ provider: model.provider });
+    const wishes: ModelToolCall[] = [];
     for await (const event of this.router.startCall(model, request)) {
       switch (event.type) {
         case 'finish':
-          return event;
+          return { finish: event, wishes };
+        case 'tool_call':
+          wishes.push(event.call);
+          break;
         case 'thinking':
           answer.think(event.text);
           break;
@@ -144,16 +159,23 @@ export class AnswerTurn {
   private async finish(
     held: HeldAttempt,
     outcome: CallOutcome & { kind: 'answered' },
-  ): Promise<TurnEnding | null> {
-    const { text, finish, model } = outcome;
+  ): Promise<TurnEnding | TurnWait | null> {
+    const { text, calls, finish, model } = outcome;
     const call: ModelCallRecord = { outcome: 'finished', model: model.id, usage: finish.usage };
-    const output = checkOutput(held.turn, text);
+    if (calls.length > 0) {
+      return countToolSteps(held.turn) < MAX_TOOL_STEPS
+        ? { text, calls, call }
+        : endless(MAX_TOOL_STEPS, call);
+    }
+    // What was said before tools were asked is not part of the output.
+    const said = text.slice(held.turn.keep);
+    const output = checkOutput(held.turn, said);
     switch (output.kind) {
       case 'repair':
-        await this.repair(held, { text, issues: output.issues, call });
+        await this.repair(held, { text: said, issues: output.issues, call });
         return null;
       case 'invalid':
-        return { ...invalidOutput(output.issues), call };
+        return invalidOutput(output.issues, call);
       case 'free':
       case 'valid':
         return { ...answered(held.turn, outcome, output), call };
@@ -190,38 +212,19 @@ export class AnswerTurn {
   }
 }
 
-type JsonValue = RowEvent['metadata'][string];
-
-function invalidOutput(issues: FieldProblem[]): TurnEnding {
-  return failed(
-    'output_invalid',
-    'The answer does not have the form that was asked for, also at the second try.',
-    { issues: issues.map((issue) => ({ ...issue })) },
-  );
-}
-
-function answered(
-  { request: { action } }: ClaimedTurn,
-  { text, finish, model }: CallOutcome & { kind: 'answered' },
-  output: OutputCheck,
-): TurnEnding {
-  const metadata: RowEvent['metadata'] = {
-    model: model.id,
-    finish_reason: finish.finish_reason,
-    usage: { ...finish.usage },
-    ...(finish.omitted_parameters.length > 0 && {
-      omitted_parameters: [...finish.omitted_parameters],
-    }),
-    ...(action && { action }),
-    // What a JSON parser has made is JSON.
-    ...(output.kind === 'valid' && { output: output.value as JsonValue }),
-  };
-  return { state: 'done', row: { type: 'assistant.final', message: text, metadata } };
+/** Worth another call, for what a model makes up depends on chance. */
+function madeUpTool({ provider }: Model): Error {
+  return provider === 'local'
+    ? new Error('The extractive model calls no tools.')
+    : new ModelFailure({ provider, code: 'answer_malformed' });
 }
 
 /** The text that finished steps have left standing. */
 function keptText({ steps }: ClaimedTurn): string {
-  return steps.map(({ text, kept }) => text.slice(0, kept)).join('');
+  return steps
+    .filter(isAnswer)
+    .map(({ text, kept }) => text.slice(0, kept))
+    .join('');
 }
 
 async function sleepOrStop(ms: number, signal: AbortSignal): Promise<void> {

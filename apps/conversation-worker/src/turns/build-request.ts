@@ -8,9 +8,10 @@ import {
   type ModelParameters,
   type ModelRequest,
   ModelRouter,
-  repairMessages,
 } from '@soma/llm';
 import type { ClaimedTurn } from '@soma/sessions';
+import { OfferedTools } from '../tools/offered-tools.ts';
+import { toModelSteps } from '../tools/tool-steps.ts';
 import { TURN_LIMITS, type TurnLimits } from './turn-limits.ts';
 
 const DEFAULT_INSTRUCTIONS = 'You are a helpful assistant. Answer clearly and to the point.';
@@ -34,6 +35,7 @@ export class BuildRequest {
   constructor(
     @Inject(TURN_LIMITS) private readonly limits: TurnLimits,
     private readonly router: ModelRouter,
+    private readonly offered: OfferedTools,
   ) {}
 
   /** What is too old for the model's window is summarised in front of the rest. */
@@ -41,7 +43,9 @@ export class BuildRequest {
     const parameters = parametersOf(turn);
     const own = turn.persona?.instructions ?? '';
     const instructions = own === '' ? DEFAULT_INSTRUCTIONS : own;
-    const window = historyTokens(model, { system: instructions, maxTokens: parameters.maxTokens });
+    const steps = toModelSteps(turn.steps);
+    const { maxTokens: answerTokens } = parameters;
+    const window = historyTokens(model, { system: instructions, maxTokens: answerTokens, steps });
     const maxTokens = Math.min(this.limits.HISTORY_MAX_TOKENS, window);
     const { kept, dropped } = fitHistory(messagesOf(turn), { maxTokens });
     const system =
@@ -51,7 +55,9 @@ export class BuildRequest {
     return {
       ...parameters,
       system,
-      messages: withRepair(turn, kept),
+      messages: kept,
+      steps,
+      tools: this.offered.of(turn),
       task: turn.request.action,
       outputSchema: turn.request.output_schema,
       signal,
@@ -70,9 +76,4 @@ function toMessage({ type, message, attachments = [] }: RowEvent): ModelMessage 
     role: type === 'user.message' ? 'user' : 'assistant',
     content: [message, ...attachments.map((url) => `[attached: ${url}]`)].join('\n'),
   };
-}
-
-function withRepair({ steps }: ClaimedTurn, messages: ModelMessage[]): ModelMessage[] {
-  const last = steps.at(-1);
-  return last?.issues === undefined ? messages : repairMessages(messages, last.text, last.issues);
 }

@@ -1,6 +1,6 @@
 import type { FieldProblem } from '@soma/kernel';
 import { compileOutputSchema } from '@soma/llm';
-import type { ClaimedTurn } from '@soma/sessions';
+import { type ClaimedTurn, isAnswer } from '@soma/sessions';
 
 /** What was made of a finished answer. */
 export type OutputCheck =
@@ -20,6 +20,6 @@ export function checkOutput({ request, steps }: ClaimedTurn, answer: string): Ou
   if (result.ok) {
     return { kind: 'valid', value: result.value };
   }
-  const isRepaired = steps.some(({ issues }) => issues !== undefined);
+  const isRepaired = steps.some((step) => isAnswer(step) && step.issues !== undefined);
   return { kind: isRepaired ? 'invalid' : 'repair', issues: result.issues };
 }

@@ -1,5 +1,6 @@
 /*
  * Runs one claimed turn to its end: history and persona in, a streamed answer and one last row out.
+ * Or until it has to wait for tools; then it is let go of, and a later claim goes on.
  *
  * Whatever goes wrong, the turn ends in exactly one way: answered, failed with a reason, handed back
  * (this worker stops), or left to whoever has it now. Only the database decides which; see
@@ -10,9 +11,16 @@ import { conversationInbound, sessionKey } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
 import { DeadLetters } from '@soma/messaging';
 import { counter, withLogContext, withSpan } from '@soma/observability';
-import { type ClaimedTurn, type TurnEnding, TurnLostError, WriteTurn } from '@soma/sessions';
-import { AnswerTurn, failed, type HeldAttempt } from './answer-turn.ts';
+import {
+  type ClaimedTurn,
+  type TurnEnding,
+  TurnLostError,
+  type TurnWait,
+  WriteTurn,
+} from '@soma/sessions';
+import { AnswerTurn, type HeldAttempt } from './answer-turn.ts';
 import { TurnAborted } from './running-turns.ts';
+import { failed } from './turn-endings.ts';
 import { TURN_LIMITS, type TurnLimits } from './turn-limits.ts';
 
 /** So many deaths in a row are the turn's own fault (rule 15). */
@@ -24,7 +32,7 @@ const ended = counter({
   labelNames: ['outcome'],
 });
 
-type Outcome = TurnEnding['state'] | 'handed_back' | 'lost' | 'stray';
+type Outcome = TurnEnding['state'] | 'waiting' | 'handed_back' | 'lost' | 'stray';
 
 /** Runs turns. */
 @Injectable()
@@ -55,10 +63,16 @@ export class RunTurn {
   }
 
   private async run(held: HeldAttempt, stop: AbortSignal): Promise<Outcome> {
+    const begun = performance.now();
     try {
-      const ending = await this.endingOf(held, stop);
-      await this.turns.end(held.turn, ending);
-      return ending.state;
+      const next = await this.nextOf(held, stop);
+      if ('state' in next) {
+        await this.turns.end(held.turn, next);
+        return next.state;
+      }
+      const leftMs = this.leftOf(held.turn) - (performance.now() - begun);
+      await this.turns.wait(held.turn, within(next, leftMs));
+      return 'waiting';
     } catch (error) {
       return this.letGo(held.turn, error).catch((failure: unknown) => {
         // It still runs in this worker's name, so a later heartbeat hands it back.
@@ -68,20 +82,24 @@ export class RunTurn {
     }
   }
 
-  private async endingOf(held: HeldAttempt, stop: AbortSignal): Promise<TurnEnding> {
+  private async nextOf(held: HeldAttempt, stop: AbortSignal): Promise<TurnEnding | TurnWait> {
     if (held.turn.deaths >= DEATHS_TO_FAIL) {
       return this.buryDead(held.turn);
     }
-    const leftMs = Math.max(0, this.limits.TURN_MAX_AGE_MS - held.turn.ageMs);
     const expiry = new AbortController();
     const timer = setTimeout(() => {
       expiry.abort(new TurnAborted('expired'));
-    }, leftMs);
+    }, this.leftOf(held.turn));
     try {
       return await this.answerTurn.execute(held, AbortSignal.any([stop, expiry.signal]));
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /** How much longer a turn that has just been claimed may live. */
+  private leftOf({ ageMs }: ClaimedTurn): number {
+    return Math.max(0, this.limits.TURN_MAX_AGE_MS - ageMs);
   }
 
   /** The letter goes first: should this worker die in between, the next one writes another. */
@@ -123,4 +141,13 @@ export class RunTurn {
     this.logger.error({ error, message: 'A turn failed by a defect.' });
     return failed('internal_error', 'The answer failed for a reason of our own. Try again.');
   }
+}
+
+/** No call is waited for longer than its turn may live. */
+function within(wait: TurnWait, leftMs: number): TurnWait {
+  const calls = wait.calls.map((call) => ({
+    ...call,
+    timeoutMs: Math.max(0, Math.min(call.timeoutMs, leftMs)),
+  }));
+  return { ...wait, calls };
 }

@@ -11,6 +11,9 @@ import type { WorkerConfig } from '../worker.config.ts';
 import { AnswerTurn } from './answer-turn.ts';
 import { BuildRequest } from './build-request.ts';
 import { DeadLettersController } from '../dead-letters/dead-letters.controller.ts';
+import { CallDeadlines } from '../tools/call-deadlines.ts';
+import { type OfferedTool, OfferedTools } from '../tools/offered-tools.ts';
+import { ToolResultsController } from '../tools/tool-results.controller.ts';
 import { InboundController } from './inbound.controller.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { ReplayTurn } from './replay-turn.ts';
@@ -24,13 +27,14 @@ import { TurnScheduler } from './turn-scheduler.ts';
 export class TurnsModule implements OnApplicationBootstrap, BeforeApplicationShutdown {
   constructor(private readonly scheduler: TurnScheduler) {}
 
-  static configure(config: WorkerConfig): DynamicModule {
+  static configure(config: WorkerConfig, tools: readonly OfferedTool[]): DynamicModule {
     return {
       module: TurnsModule,
       global: true,
-      controllers: [InboundController, DeadLettersController],
+      controllers: [InboundController, ToolResultsController, DeadLettersController],
       providers: [
         { provide: TURN_LIMITS, useValue: config },
+        { provide: OfferedTools, useValue: new OfferedTools(tools) },
         {
           provide: ModelRouter,
           useFactory: () =>
@@ -43,6 +47,7 @@ export class TurnsModule implements OnApplicationBootstrap, BeforeApplicationShu
         },
         AnswerTurn,
         BuildRequest,
+        CallDeadlines,
         LeaseKeeper,
         ReplayTurn,
         RunTurn,

@@ -205,7 +205,7 @@ async function run(request: ModelRequest) {
   for await (const event of answerExtractively(request)) {
     if (event.type === 'finish') {
       finish = event;
-    } else {
+    } else if ('text' in event) {
       pieces.push(event.text);
     }
   }

@@ -14,8 +14,10 @@ function inputUsage({ usage }: AnswerEnd): object {
   };
 }
 
+const STOP_REASONS = { stop: 'end_turn', length: 'max_tokens', tool_calls: 'tool_use' } as const;
+
 function stopReason({ finish }: AnswerEnd): string {
-  return finish === 'length' ? 'max_tokens' : 'end_turn';
+  return STOP_REASONS[finish];
 }
 
 function message(model: string, content: object[], rest: object): object {
@@ -51,6 +53,12 @@ function writeStream(model: string): StreamWriter {
     text: (text) => piece('text', { text: '' }, { type: 'text_delta', text }),
     thinking: (thinking) =>
       piece('thinking', { thinking: '', signature: '' }, { type: 'thinking_delta', thinking }),
+    call: ({ tool: name, arguments: given }) => {
+      const use = { id: `toolu_${index + 1}`, name, input: {} };
+      const delta = { type: 'input_json_delta', partial_json: JSON.stringify(given) };
+      // Each call has a block of its own.
+      return closeBlock() + piece('tool_use', use, delta) + closeBlock();
+    },
     error: (text) =>
       frame({ type: 'error', error: { type: 'overloaded_error', message: text } }, 'error'),
     close: (end) =>

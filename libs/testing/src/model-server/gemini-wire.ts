@@ -40,6 +40,7 @@ export const geminiWire: ModelWire = {
     open: () => '',
     text: (text) => frame(chunk([{ text }])),
     thinking: (text) => frame(chunk([{ text, thought: true }])),
+    call: ({ tool: name, arguments: args }) => frame(chunk([{ functionCall: { name, args } }])),
     error: (message) => frame({ error: { code: 503, message, status: 'UNAVAILABLE' } }),
     close: (end) => frame(chunk([{ text: '' }], end)),
   }),

@@ -50,7 +50,9 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
 
   async function answerCall(wire: ModelWire, request: IncomingMessage, response: ServerResponse) {
     const body = JSON.parse(await text(request)) as Record<string, unknown>;
-    const { model, streamed, userMessages } = wire.read(pathOf(request), body);
+    const { model, streamed, userMessages: said } = wire.read(pathOf(request), body);
+    // Some providers tell a model what tools have answered in messages of the user.
+    const userMessages = said.filter((text) => text !== '');
     const message = userMessages.at(-1) ?? '';
     const call: RecordedCall = { api: wire.api, model, streamed, message, body, state: 'open' };
     calls.push(call);
@@ -63,7 +65,8 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     const script =
       choose?.(call) ?? chooseScript(userMessages, (earlier) => carried.get(earlier) ?? 0);
     userMessages.forEach((each) => carried.set(each, (carried.get(each) ?? 0) + 1));
-    const finish = script.find((step) => 'finish' in step)?.finish ?? 'stop';
+    const ending = script.some((step) => 'call' in step) ? 'tool_calls' : 'stop';
+    const finish = script.find((step) => 'finish' in step)?.finish ?? ending;
     await giveAnswer(response, {
       wire,
       model,

@@ -1,4 +1,5 @@
-import { type AnswerEnd, frame, type ModelWire, textOf } from './wire.ts';
+import type { ModelServerCall } from './script.ts';
+import { type AnswerEnd, frame, type ModelWire, type StreamWriter, textOf } from './wire.ts';
 
 interface ChatMessage {
   role: string;
@@ -22,6 +23,36 @@ function usage({ usage: { input_tokens, output_tokens, cached_input_tokens } }: 
   };
 }
 
+/** A call comes in two pieces, cut inside its arguments, as real ones do. */
+function callFrames(model: string, index: number, call: ModelServerCall): string {
+  const given = JSON.stringify(call.arguments);
+  const piece = (part: object): string =>
+    frame(chunk(model, [choice({ tool_calls: [{ index, ...part }] })]));
+  return (
+    piece({
+      id: `call_${index}`,
+      type: 'function',
+      function: { name: call.tool, arguments: given.slice(0, 1) },
+    }) + piece({ function: { arguments: given.slice(1) } })
+  );
+}
+
+function writeStream(model: string): StreamWriter {
+  let calls = 0;
+  return {
+    open: () => frame(chunk(model, [choice({ role: 'assistant', content: '' })])),
+    text: (content) => frame(chunk(model, [choice({ content })])),
+    thinking: (reasoning_content) => frame(chunk(model, [choice({ reasoning_content })])),
+    call: (call) => callFrames(model, calls++, call),
+    error: (message) =>
+      frame({ error: { message, type: 'server_error', param: null, code: null } }),
+    close: (end) =>
+      frame(chunk(model, [choice({}, end.finish)])) +
+      frame({ ...chunk(model, []), usage: usage(end) }) +
+      'data: [DONE]\n\n',
+  };
+}
+
 /** OpenAI's chat completions, which OpenRouter, the Soma SLM and many other servers speak too. */
 export const openaiWire: ModelWire = {
   api: 'openai',
@@ -33,17 +64,7 @@ export const openaiWire: ModelWire = {
       .filter(({ role }) => role === 'user')
       .map(({ content }) => textOf(content)),
   }),
-  stream: (model) => ({
-    open: () => frame(chunk(model, [choice({ role: 'assistant', content: '' })])),
-    text: (content) => frame(chunk(model, [choice({ content })])),
-    thinking: (reasoning_content) => frame(chunk(model, [choice({ reasoning_content })])),
-    error: (message) =>
-      frame({ error: { message, type: 'server_error', param: null, code: null } }),
-    close: (end) =>
-      frame(chunk(model, [choice({}, end.finish)])) +
-      frame({ ...chunk(model, []), usage: usage(end) }) +
-      'data: [DONE]\n\n',
-  }),
+  stream: writeStream,
   error: (status, message) => ({
     error: {
       message,

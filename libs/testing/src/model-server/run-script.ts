@@ -99,6 +99,9 @@ function written(writer: StreamWriter, step: ModelStep): string {
   if ('thinking' in step) {
     return writer.thinking(step.thinking);
   }
+  if ('call' in step) {
+    return writer.call(step.call);
+  }
   if ('error' in step) {
     return writer.error(step.error);
   }

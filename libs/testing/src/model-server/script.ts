@@ -7,6 +7,7 @@
 export type ModelStep =
   | { text: string }
   | { thinking: string }
+  | { call: ModelServerCall }
   | { delay_ms: number }
   | ModelRefusal
   /** An error inside a stream that has begun. */
@@ -21,6 +22,12 @@ export type ModelStep =
   | { end: true }
   | { finish: 'stop' | 'length' }
   | { usage: ModelServerUsage };
+
+/** A wish that a tool be called. With one in it, an answer ends as providers end those. */
+export interface ModelServerCall {
+  tool: string;
+  arguments: object;
+}
 
 /** An HTTP error in the provider's own shape. */
 export interface ModelRefusal {

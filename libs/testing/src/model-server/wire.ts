@@ -1,4 +1,4 @@
-import type { ModelApi, ModelServerUsage } from './script.ts';
+import type { ModelApi, ModelServerCall, ModelServerUsage } from './script.ts';
 
 /** A call, read from the provider's own format. */
 interface ModelCallBody {
@@ -9,7 +9,7 @@ interface ModelCallBody {
 
 /** How one answer ends. */
 export interface AnswerEnd {
-  finish: 'stop' | 'length';
+  finish: 'stop' | 'length' | 'tool_calls';
   usage: ModelServerUsage;
 }
 
@@ -19,6 +19,7 @@ export interface StreamWriter {
   open: () => string;
   text: (text: string) => string;
   thinking: (text: string) => string;
+  call: (call: ModelServerCall) => string;
   error: (message: string) => string;
   close: (end: AnswerEnd) => string;
 }

@@ -1,0 +1,67 @@
+import {
+  type BeforeApplicationShutdown,
+  Injectable,
+  Logger,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { isAbortError, sleep } from '@soma/kernel';
+import { counter } from '@soma/observability';
+import { ToolResults } from '@soma/sessions';
+import { TurnScheduler } from '../turns/turn-scheduler.ts';
+
+const SWEEP_MS = 500;
+const CALLS_PER_SWEEP = 200;
+
+const timedOut = counter({
+  name: 'soma_tool_calls_timed_out_total',
+  help: 'Calls whose deadline passed before a result came',
+});
+
+/**
+ * Ends every wait: a call past its deadline gets `timed_out` for its result, and its turn goes on.
+ * Every worker looks, and whoever stores first wins, also against a result that comes at last.
+ */
+@Injectable()
+export class CallDeadlines implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  private readonly logger = new Logger(CallDeadlines.name);
+  private readonly stop = new AbortController();
+  private sweeping: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly results: ToolResults,
+    private readonly scheduler: TurnScheduler,
+  ) {}
+
+  onApplicationBootstrap(): void {
+    this.sweeping = this.sweepUntilStopped();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.stop.abort();
+    await this.sweeping;
+  }
+
+  private async sweepUntilStopped(): Promise<void> {
+    while (!this.stop.signal.aborted) {
+      await this.sweep().catch((error: unknown) => {
+        this.logger.warn({ error, message: 'A sweep for overdue calls failed.' });
+      });
+      await sleep(SWEEP_MS, this.stop.signal).catch((error: unknown) => {
+        if (!isAbortError(error)) throw error;
+      });
+    }
+  }
+
+  private async sweep(): Promise<void> {
+    const overdue = await this.results.overdue(CALLS_PER_SWEEP);
+    if (overdue.length === 0) {
+      return;
+    }
+    const output = { message: 'The tool did not answer in time.' };
+    const { count, ready } = await this.results.store(
+      overdue.map((call) => ({ ...call, outcome: { status: 'timed_out', output } })),
+    );
+    timedOut.inc(count);
+    this.scheduler.wake(ready);
+  }
+}
