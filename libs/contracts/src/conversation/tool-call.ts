@@ -21,7 +21,7 @@ export const toolCall = z.object({
 export type ToolCall = z.output<typeof toolCall>;
 
 /** How a call ended. */
-export const toolStatus = z.enum([
+const toolStatus = z.enum([
   'ok',
   /** The tool ran and failed. */
   'error',

@@ -30,7 +30,7 @@ export const toolRequest = z.object({
 export type ToolRequest = z.output<typeof toolRequest>;
 
 /** What became of a call. All but `type` and the outcome is the request's. */
-export const toolResult = z.object({
+const toolResult = z.object({
   ...envelope,
   type: z.literal('tool.result'),
   attempt: toolCall.shape.attempt,
