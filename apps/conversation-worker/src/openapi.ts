@@ -1,3 +1,4 @@
+import { type DeclaredRoute, describeAccess } from '@soma/auth';
 import { type ApiDocument, describeService } from '@soma/http';
 import { loadConfig } from '@soma/kernel';
 import { apiDescription } from './api-description.ts';
@@ -8,4 +9,10 @@ import { workerConfigSchema } from './worker.config.ts';
 export function workerApi(): Promise<ApiDocument> {
   const config = loadConfig(workerConfigSchema, {});
   return describeService(AppModule.configure(config), config.SOMA_VERSION, apiDescription);
+}
+
+/** Every route that there is, and who may use it. */
+export function workerRoutes(): Promise<DeclaredRoute[]> {
+  const config = loadConfig(workerConfigSchema, {});
+  return describeAccess(AppModule.configure(config));
 }

@@ -1,3 +1,4 @@
+import { type DeclaredRoute, describeAccess } from '@soma/auth';
 import { type ApiDocument, describeService } from '@soma/http';
 import { loadConfig } from '@soma/kernel';
 import { apiDescription } from './api-description.ts';
@@ -14,4 +15,10 @@ const UNUSED = {
 export function identityApi(): Promise<ApiDocument> {
   const config = loadConfig(identityConfig, UNUSED);
   return describeService(AppModule.configure(config), config.SOMA_VERSION, apiDescription);
+}
+
+/** Every route that there is, and who may use it. */
+export function identityRoutes(): Promise<DeclaredRoute[]> {
+  const config = loadConfig(identityConfig, UNUSED);
+  return describeAccess(AppModule.configure(config));
 }

@@ -1,13 +1,18 @@
 /** Writes the files that are made from code. With `--check` it only names those that are stale. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { accessFiles } from './access-files.ts';
 import { kafkaSchemas } from './kafka-schemas.ts';
 import { openapiDocuments } from './openapi-documents.ts';
 
 const workspace = join(import.meta.dirname, '../../..');
 const isCheck = process.argv.includes('--check');
 
-const files = [...(await kafkaSchemas(workspace)), ...(await openapiDocuments(workspace))];
+const files = [
+  ...(await kafkaSchemas(workspace)),
+  ...(await openapiDocuments(workspace)),
+  ...(await accessFiles(workspace)),
+];
 for (const { path, content } of files) {
   const file = join(workspace, path);
   const existing = await readFile(file, 'utf8').catch(() => undefined);

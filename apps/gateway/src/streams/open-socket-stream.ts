@@ -9,7 +9,7 @@ import { ClientFrames } from './client-frames.ts';
 import { SessionCommands } from './session-commands.ts';
 import { SessionStreams } from './session-streams.ts';
 import { SocketSubscriber } from './socket-subscriber.ts';
-import { type Admission, StreamAccess, type StreamRequest } from './stream-access.ts';
+import { type Admission, SOCKET_ROUTE, StreamAccess, type StreamRequest } from './stream-access.ts';
 
 /** A client that sends more before its first frames are answered is told 1008. */
 const MAX_WAITING_FRAMES = 64;
@@ -81,7 +81,7 @@ function readRequest({ url = '/', headers, socket }: IncomingMessage): StreamReq
   }
   const { cursor, ticket } = query.data;
   return {
-    route: { method: 'GET', path: '/v1/session/{id}/stream' },
+    route: SOCKET_ROUTE,
     sessionId: sessionId.data,
     headers,
     cursor,

@@ -12,6 +12,10 @@ import type { StreamStart } from './subscriber.ts';
 /** How many rows are looked through for the end of an answer. With more than that it counts as open. */
 const LOOK_AHEAD_ROWS = 100;
 
+/** By which streams are opened, over WebSocket and as server-sent events. */
+export const SOCKET_ROUTE = { method: 'GET', path: '/v1/session/{id}/stream' };
+export const EVENTS_ROUTE = { method: 'GET', path: '/v1/session/{id}/events' };
+
 /** What a client asks for when it opens a stream. */
 export interface StreamRequest {
   route: RouteTemplate;

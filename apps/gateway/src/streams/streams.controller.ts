@@ -26,8 +26,7 @@ import { z } from 'zod';
 import { READ_SESSION } from '../access/session-rules.ts';
 import { FaultInterceptor } from '../runtime/faults.ts';
 import { OpenEventStream } from './open-event-stream.ts';
-
-const EVENTS = { method: 'GET', path: '/v1/session/{id}/events' };
+import { EVENTS_ROUTE } from './stream-access.ts';
 
 const resumeHeader = z.object({
   'Last-Event-ID': z.string().optional().meta({
@@ -74,7 +73,7 @@ export class StreamsController {
     const { headers, ip: address, id: requestId } = reply.request;
     const cursor = lastEventId(headers) ?? query.cursor;
     const { ticket } = query;
-    const asked = { route: EVENTS, sessionId, headers, ticket, cursor, address, requestId };
+    const asked = { route: EVENTS_ROUTE, sessionId, headers, ticket, cursor, address, requestId };
     return this.openEventStream.execute(asked, reply);
   }
 

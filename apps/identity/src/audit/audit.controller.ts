@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { Controller, Get, Query, Res } from '@nestjs/common';
-import { CurrentPrincipal } from '@soma/auth';
+import { Access, CurrentPrincipal } from '@soma/auth';
 import {
   auditFilter,
   type AuditFilter,
@@ -20,6 +20,7 @@ export class AuditController {
   constructor(private readonly lines: AuditLines) {}
 
   @Get()
+  @Access({ scope: 'audit:read', resource: 'audit_log' })
   @Operation({
     summary: 'Read the audit log',
     description: 'The newest lines first. What is not named does not narrow the list.',
@@ -34,6 +35,7 @@ export class AuditController {
   }
 
   @Get('export')
+  @Access({ scope: 'audit:read', resource: 'audit_log' })
   @Operation({
     summary: 'Export the audit log',
     description:

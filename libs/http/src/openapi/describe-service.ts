@@ -5,16 +5,21 @@ import { serviceModule } from '../service.module.ts';
 import { type ApiDescription, type ApiDocument, describeApi } from './document.ts';
 import { routesOf } from './routes.ts';
 
+/** What a service is made of, without anything of it being started. */
+export async function modulesOf(module: Type | DynamicModule): Promise<ModulesContainer> {
+  const context = await NestFactory.createApplicationContext(serviceModule(module), {
+    preview: true,
+    abortOnError: false,
+    logger: false,
+  });
+  return context.get(ModulesContainer);
+}
+
 /** Makes a service's API document without starting anything of the service. */
 export async function describeService(
   module: Type | DynamicModule,
   version: string,
   api: ApiDescription,
 ): Promise<ApiDocument> {
-  const context = await NestFactory.createApplicationContext(serviceModule(module), {
-    preview: true,
-    abortOnError: false,
-    logger: false,
-  });
-  return describeApi(routesOf(context.get(ModulesContainer)), version, api);
+  return describeApi(routesOf(await modulesOf(module)), version, api);
 }
