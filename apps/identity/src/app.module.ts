@@ -5,6 +5,7 @@ import { MessagingModule } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
 import { DatabaseProbe, databaseUrl, PersistenceModule } from '@soma/persistence';
 import { AuditModule } from './audit/audit.module.ts';
+import { HeadExportModule } from './audit/head-export.module.ts';
 import { ConfigUpdatesModule } from './config-updates/config-updates.module.ts';
 import type { IdentityConfig } from './identity.config.ts';
 import { MasterKeyModule } from './master-key/master-key.module.ts';
@@ -32,6 +33,7 @@ export class AppModule {
         PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'identity_sweep' }),
         MessagingModule.connect(config, { clientId: 'identity', logger }),
         AuditModule,
+        HeadExportModule.to(config.AUDIT_HEADS_FILE),
         ConfigUpdatesModule,
         TenancyModule,
         PolicyBundleModule.configure(config.POLICY_BUNDLE_FILE),

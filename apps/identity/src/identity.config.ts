@@ -6,12 +6,14 @@ import { observabilitySettings } from '@soma/observability';
 import { databaseSettings } from '@soma/persistence';
 import { masterKeySetting } from '@soma/secrets';
 import { z } from 'zod';
+import { headExportSettings } from './audit/head-export.module.ts';
 
 /** The settings of this service, each under the name of its environment variable. */
 export const identityConfig = z.object({
   ...httpSettings(8080),
   ...databaseSettings,
   ...kafkaSettings,
+  ...headExportSettings,
   ...observabilitySettings,
   ...authSettings,
   IDENTITY_CLIENTS_FILE: textSetting.describe(
