@@ -186,6 +186,11 @@ describe('/v1/audit', () => {
     expect((await list('theirs')).lines).toEqual([]);
     expect(await (await ask('theirs', '/export')).text()).toBe('');
     expect((await fetch(`${url}/v1/audit`)).status).toBe(401);
+    const token = await issuer.tokenFor('mine', 'gateway', { scopes: ['members:read'] });
+    const authorization = `Bearer ${token}`;
+    expect((await fetch(`${url}/v1/audit/export`, { headers: { authorization } })).status).toBe(
+      403,
+    );
   });
 
   it('exports all lines as one chain, and reads no further than its reader takes', async () => {
