@@ -2,13 +2,16 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AwsClient } from 'aws4fetch';
 import { installedTool } from './go-tools.ts';
 import { createTestDatabase } from './isolation.ts';
+import { startObjectStorage } from './object-storage.ts';
 import { startOpa } from './opa.ts';
 import { startOpenFga } from './openfga.ts';
 
 const describeOpa = installedTool('opa') ? describe : describe.skip;
 const describeOpenFga = installedTool('openfga') ? describe : describe.skip;
+const describeStorage = installedTool('versitygw') ? describe : describe.skip;
 
 interface Answer {
   status: number;
@@ -69,5 +72,29 @@ describeOpenFga('OpenFGA', () => {
     const create = (token: string) => post(`${openfga.url}/stores`, { name: 'any' }, token);
     expect((await create('wrong')).status).toBe(401);
     expect((await create('right')).status).toBe(201);
+  });
+});
+
+describeStorage('S3 storage', () => {
+  it('keeps an object when it is killed, and gives it to its account alone', async () => {
+    const account = { accessKeyId: 'soma', secretAccessKey: 'canary-Zk3vQ9' };
+    await using storage = await startObjectStorage({ bucket: 'attachments', ...account });
+    const client = new AwsClient({ ...account, service: 's3', region: 'us-east-1' });
+    const stranger = new AwsClient({
+      ...account,
+      secretAccessKey: 'wrong',
+      service: 's3',
+      region: 'us-east-1',
+      retries: 0,
+    });
+    const object = `${storage.url}/attachments/tenants/acme/note.txt`;
+
+    const put = await client.fetch(object, { method: 'PUT', body: 'kept' });
+    expect([put.status, await put.text()]).toEqual([200, '']);
+    await storage.kill();
+    await storage.start();
+    expect(await (await client.fetch(object)).text()).toBe('kept');
+    expect((await stranger.fetch(object)).status).toBe(403);
+    expect((await fetch(object)).status).toBe(403);
   });
 });
