@@ -48,6 +48,7 @@ export class RunningStack implements AsyncDisposable {
   async startService(service: Service, identityUrl: string): Promise<void> {
     const env = environmentOf(service, {
       servers: this.servers.urls,
+      settings: this.servers.settings,
       databaseUrl: await this.servers.database.loginUrl(service.role),
       secrets: this.#secrets,
       identityUrl,

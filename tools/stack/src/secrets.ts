@@ -13,21 +13,27 @@ export interface DevelopmentSecrets {
   masterKey: string;
   /** Secret of the OAuth client whose tokens developers use. */
   developerSecret: string;
+  /** Secret of the account of the S3 storage. */
+  storageSecret: string;
 }
 
-/** Reads the secrets of this checkout; the first time it makes them. */
+/** Reads the secrets of this checkout, and makes those that it does not have yet. */
 export async function loadSecrets(): Promise<DevelopmentSecrets> {
-  if (existsSync(secretsFile)) {
-    // We wrote the file ourselves.
-    return JSON.parse(await readFile(secretsFile, 'utf8')) as DevelopmentSecrets;
-  }
   const secrets: DevelopmentSecrets = {
     postgresPassword: random('base64url'),
     masterKey: random('base64'),
     developerSecret: random('base64url'),
+    storageSecret: random('base64url'),
+    ...(await knownSecrets()),
   };
   await writePrivately(secretsFile, secrets);
   return secrets;
+}
+
+async function knownSecrets(): Promise<Partial<DevelopmentSecrets>> {
+  if (!existsSync(secretsFile)) return {};
+  // We wrote the file ourselves.
+  return JSON.parse(await readFile(secretsFile, 'utf8')) as Partial<DevelopmentSecrets>;
 }
 
 function random(encoding: 'base64' | 'base64url'): string {

@@ -24,6 +24,8 @@ export interface ServerUrls {
 export class Servers {
   /** The servers that this stack started, by name. */
   readonly started = new Map<string, ServerHandle>();
+  /** What the services are told besides. */
+  readonly settings: Record<string, string> = {};
   readonly #given: Partial<ServerUrls>;
   readonly #ports: PortChooser;
   readonly #urls: Partial<ServerUrls> = {};

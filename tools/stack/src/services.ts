@@ -56,6 +56,8 @@ export async function planServices(pods: Pods, ports: PortChooser): Promise<Serv
 /** What a service's configuration is made of. */
 export interface Deployment {
   servers: ServerUrls;
+  /** Where the servers of `--full` are. */
+  settings: Record<string, string>;
   /** URL with the login role of a service. */
   databaseUrl: string;
   secrets: DevelopmentSecrets;
@@ -73,6 +75,7 @@ export function environmentOf(service: Service, deployment: Deployment): Record<
     OTEL_EXPORTER_OTLP_ENDPOINT: '',
     GATEWAY_REQUIRE_AUTH: 'true',
     DEFAULT_TENANT: TENANT,
+    ...deployment.settings,
     ...callersSettings(deployment.environment),
     NODE_ENV: 'development',
     PORT: String(service.port),

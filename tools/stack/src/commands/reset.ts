@@ -7,7 +7,10 @@ import { down } from './down.ts';
 /** Ends the stack and deletes its data, logs and secrets: the next start is a first one. */
 export async function reset(): Promise<void> {
   if (await readStack()) await down();
-  const kept = ['postgres', 'redis', 'kafka', 'logs', 'secrets.json', 'identity-clients.json'];
+  const kept = [
+    ...['postgres', 'redis', 'kafka', 'opa', 'openfga', 'storage', 'policy'],
+    ...['logs', 'secrets.json', 'identity-clients.json'],
+  ];
   await Promise.all(
     kept.map((name) => rm(join(stateDirectory, name), { recursive: true, force: true })),
   );

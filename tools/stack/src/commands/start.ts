@@ -1,7 +1,9 @@
 import { parseArgs } from 'node:util';
 import { Listr } from 'listr2';
 import { build, runNode } from '../build.ts';
+import { FullServers } from '../full-servers.ts';
 import { writeClients } from '../identity-clients.ts';
+import { findOthers } from '../other-servers.ts';
 import { PortChooser } from '../ports.ts';
 import { RunningStack } from '../running-stack.ts';
 import { type DevelopmentSecrets, loadSecrets } from '../secrets.ts';
@@ -19,6 +21,7 @@ export async function start(args: string[]): Promise<void> {
     options: {
       gateways: { type: 'string', default: '1' },
       workers: { type: 'string', default: '1' },
+      full: { type: 'boolean', default: false },
     },
   });
   const other = await readStack();
@@ -33,13 +36,20 @@ export async function start(args: string[]): Promise<void> {
   const pods = { gateway: Number(values.gateways), 'conversation-worker': Number(values.workers) };
   const services = await planServices(pods, ports);
   const secrets = await loadSecrets();
-  await using stack = new RunningStack(new Servers(process.env, ports), secrets, report);
+  const servers = new Servers(process.env, ports);
+  await using stack = new RunningStack(servers, secrets, report);
 
-  const plan: Plan = { stack, services, secrets, identityUrl: identityUrlOf(services) };
+  const identityUrl = identityUrlOf(services);
+  const full = values.full
+    ? new FullServers(servers, { environment: process.env, ports, secrets, identityUrl })
+    : undefined;
+  const plan: Plan = { stack, services, secrets, identityUrl, full };
   await Promise.race([bringUp(plan), stop.requested]);
   if (!stop.isRequested()) {
     const { token } = await stack.open(plan.identityUrl, stop.request);
     report(welcome(services, token, (performance.now() - startedAt) / 1_000));
+    if (full)
+      report(`${[...addedServers(servers), ...(await findOthers(process.env))].join('\n')}\n`);
     await stop.requested;
   }
   report('Stopping…');
@@ -50,9 +60,11 @@ interface Plan {
   services: Service[];
   secrets: DevelopmentSecrets;
   identityUrl: string;
+  /** Unset: without `--full`. */
+  full: FullServers | undefined;
 }
 
-async function bringUp({ stack, services, secrets, identityUrl }: Plan): Promise<void> {
+async function bringUp({ stack, services, secrets, identityUrl, full }: Plan): Promise<void> {
   const { servers } = stack;
   const tasks = new Listr(
     [
@@ -69,9 +81,19 @@ async function bringUp({ stack, services, secrets, identityUrl }: Plan): Promise
                 task: () => servers.startKafka(),
               },
               { title: 'Build', task: () => build() },
+              {
+                title: 'OPA, OpenFGA and S3 storage (the first time they are built, in minutes)',
+                enabled: full !== undefined,
+                task: () => full?.prepare(),
+              },
             ],
             { concurrent: true },
           ),
+      },
+      {
+        title: 'Start OPA, OpenFGA and S3 storage',
+        enabled: full !== undefined,
+        task: () => Promise.all([full?.startOpa(), full?.startOpenFga(), full?.startStorage()]),
       },
       {
         title: 'Migrate the database and make the topics',
@@ -93,6 +115,11 @@ async function bringUp({ stack, services, secrets, identityUrl }: Plan): Promise
           );
         },
       },
+      {
+        title: 'Wait for the policies',
+        enabled: full !== undefined,
+        task: () => full?.policiesAreLoaded(),
+      },
     ],
     { fallbackRenderer: 'simple' },
   );
@@ -102,9 +129,20 @@ async function bringUp({ stack, services, secrets, identityUrl }: Plan): Promise
   });
 }
 
-async function provision({ urls }: Servers): Promise<void> {
-  const env = { DATABASE_URL: urls.databaseUrl, KAFKA_BROKERS: urls.kafkaBrokers };
+async function provision({ urls, settings }: Servers): Promise<void> {
+  const servers = { DATABASE_URL: urls.databaseUrl, KAFKA_BROKERS: urls.kafkaBrokers };
+  const env = { ...settings, ...servers };
   await runNode(['tools/provision/src/main.ts'], { NODE_ENV: 'development', ...env });
+}
+
+/** Where the servers of `--full` are. */
+function addedServers({ settings }: Servers): string[] {
+  const { OPA_URL, OPENFGA_API_URL, STORAGE_ENDPOINT, STORAGE_BUCKET } = settings;
+  return [
+    `Policy (OPA): ${OPA_URL ?? ''}`,
+    `Relationships (OpenFGA): ${OPENFGA_API_URL ?? ''}`,
+    `Attachments (S3): ${STORAGE_ENDPOINT ?? ''}, bucket "${STORAGE_BUCKET ?? ''}"`,
+  ];
 }
 
 function identityUrlOf(services: Service[]): string {
