@@ -36,7 +36,7 @@ export async function startOpa(options: OpaOptions = {}): Promise<OpaServer> {
     command,
     args: [
       ...['run', '--server', '--addr', `127.0.0.1:${port}`],
-      ...['--log-level', 'error', '--disable-telemetry'],
+      ...['--log-level', 'error', '--skip-version-check'],
       ...(options.configurationFile ? ['--config-file', options.configurationFile] : []),
       ...(options.policy ? ['--ignore', '*_test.rego', '--bundle', options.policy] : []),
     ],
