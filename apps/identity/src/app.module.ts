@@ -12,6 +12,7 @@ import { MasterKeyModule } from './master-key/master-key.module.ts';
 import { OAuthModule } from './oauth/oauth.module.ts';
 import { PolicyBundleModule } from './policy-bundle/policy-bundle.module.ts';
 import { PublishedKeysModule } from './signing-keys/published-keys.module.ts';
+import { SecondFactorsModule } from './second-factors/second-factors.module.ts';
 import { TenancyModule } from './tenancy/tenancy.module.ts';
 
 /** The whole service. */
@@ -39,9 +40,9 @@ export class AppModule {
         PolicyBundleModule.configure(config.POLICY_BUNDLE_FILE),
         OAuthModule.configure({
           issuer: config.IDENTITY_ISSUER,
-          apiBaseUrl: config.API_BASE_URL,
           clientsFile: config.IDENTITY_CLIENTS_FILE,
         }),
+        SecondFactorsModule.configure(config.IDENTITY_ISSUER),
       ],
     };
   }

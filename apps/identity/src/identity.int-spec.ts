@@ -10,7 +10,6 @@ import {
   AuthModule,
   CurrentPrincipal,
   Internal,
-  KeysAtUrl,
   ServiceTokens,
 } from '@soma/auth';
 import type { Principal } from '@soma/contracts';
@@ -121,7 +120,7 @@ describe('identity', () => {
   ): Promise<AuthenticationOptions> {
     return {
       issuer: ISSUER,
-      keys: new KeysAtUrl(new URL('/.well-known/jwks.json', await by.getUrl()).href),
+      jwksUrl: new URL('/.well-known/jwks.json', await by.getUrl()).href,
       audience,
       tenantClaims: ['tenant'],
       requireAuth: true,

@@ -7,8 +7,16 @@ import { migrate } from '../migrate.ts';
 const WITHOUT_TENANT = {
   'conversation.workers': 'leases of processes',
   'identity.key_rotations': 'wishes for a new signing key',
+  'identity.linked_accounts': 'how people sign in',
   'identity.oidc_records': 'found before it is known whose they are',
+  'identity.passkey_challenges': 'what authenticators of people are to sign',
+  'identity.passkeys': 'second factors of people',
+  'identity.recovery_codes': 'what stands in for them',
+  'identity.second_factor_tries': 'how often a person was tried for',
+  'identity.sign_ins': 'sign-ins before it is known who it is',
   'identity.signing_keys': 'keys that sign the tokens of all tenants',
+  'identity.totp_factors': 'second factors of people',
+  'identity.used_states': 'states of sign-ins',
   'identity.users': 'people, who may be members of several tenants',
 };
 

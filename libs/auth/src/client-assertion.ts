@@ -1,6 +1,6 @@
 import type { Secret } from '@soma/kernel';
 import { importPKCS8, SignJWT } from 'jose';
-import { ALGORITHM } from './principal-assertion.ts';
+import { ALGORITHM } from './token-verifier.ts';
 
 const LIFETIME = '5 minutes';
 

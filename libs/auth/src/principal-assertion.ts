@@ -23,10 +23,7 @@ import {
   jwtVerify,
   SignJWT,
 } from 'jose';
-import { CLOCK_LEEWAY_SECONDS, wellFormedPrincipal } from './token-claims.ts';
-
-/** Of the keys that our own processes make. */
-export const ALGORITHM = 'ES256';
+import { ALGORITHM, CLOCK_LEEWAY_SECONDS, principalOf } from './token-verifier.ts';
 
 /** The header that carries the assertion beside the service token. */
 export const PRINCIPAL_HEADER = 'x-soma-principal';
@@ -50,10 +47,11 @@ export async function createProofKey(): Promise<ProofKey> {
 export function signPrincipal(
   { privateKey, publicJwk }: ProofKey,
   audience: string,
-  principal: Principal,
+  { subject, tenant_id, scopes }: Principal,
 ): Promise<string> {
-  return new SignJWT({ principal })
+  return new SignJWT({ tenant: tenant_id, scope: scopes.join(' ') })
     .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, jwk: publicJwk })
+    .setSubject(subject)
     .setAudience(audience)
     .setIssuedAt()
     .setExpirationTime(`${LIFETIME_SECONDS} seconds`)
@@ -79,5 +77,5 @@ export async function verifyPrincipal(
   if ((await calculateJwkThumbprint(protectedHeader.jwk ?? {})) !== thumbprint) {
     throw new Error('The assertion is not signed with the key that the service token names.');
   }
-  return wellFormedPrincipal.parse(payload['principal']);
+  return principalOf(payload, ['tenant']);
 }

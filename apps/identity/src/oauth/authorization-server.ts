@@ -4,21 +4,11 @@ import type Provider from 'oidc-provider';
 import type { SigningKey } from '../signing-keys/signing-keys.ts';
 import { createProvider } from './create-provider.ts';
 import { OidcRecords } from './oidc-records.ts';
+import { PersonAccess } from './person-access.ts';
 import type { RegisteredClients } from './registered-clients.ts';
-import { TokenAudit } from './token-audit.ts';
-import { TokenContent } from './token-content.ts';
 
-/** What the authorisation server needs to know. */
-export interface OAuthOptions {
-  /** The `iss` of every token: the address under which the outside world reaches this service. */
-  issuer: string;
-  /** The address under which browsers reach Soma. */
-  apiBaseUrl: string;
-  clientsFile: string;
-}
-
-/** Under this token are the {@link OAuthOptions}. */
-export const OAUTH_OPTIONS = Symbol('OAUTH_OPTIONS');
+/** Under this token is the `iss` of every token. */
+export const ISSUER = Symbol('ISSUER');
 /** Under this token are the registered clients. */
 export const CLIENTS = Symbol('CLIENTS');
 /** Under this token are the keys, the one that signs first. */
@@ -30,14 +20,13 @@ export class AuthorizationServer {
   private readonly provider: Provider;
 
   constructor(
-    @Inject(OAUTH_OPTIONS) options: OAuthOptions,
+    @Inject(ISSUER) issuer: string,
     @Inject(CLIENTS) clients: RegisteredClients,
     @Inject(KEYS) keys: readonly SigningKey[],
     records: OidcRecords,
-    content: TokenContent,
-    audit: TokenAudit,
+    people: PersonAccess,
   ) {
-    this.provider = createProvider({ ...options, keys, clients, records, content, audit });
+    this.provider = createProvider({ issuer, keys, clients, records, people });
   }
 
   current(): Provider {
@@ -55,6 +44,7 @@ export class AuthorizationServer {
       host,
       'x-forwarded-host': host,
       'x-forwarded-proto': protocol.replace(':', ''),
+      'x-forwarded-for': request.ip,
     });
   }
 }

@@ -1,7 +1,6 @@
 import { Logger } from '@nestjs/common';
 import Provider, {
   type AdapterFactory,
-  type Client,
   type ClientMetadata,
   type Configuration,
   type errors,
@@ -9,14 +8,12 @@ import Provider, {
 } from 'oidc-provider';
 import type { SigningKey } from '../signing-keys/signing-keys.ts';
 import { devicePages, renderFault } from './pages.ts';
+import type { PersonAccess } from './person-access.ts';
 import { rememberRefreshes } from './refresh-answers.ts';
-import { giveRefreshTokensAsCookies } from './refresh-cookie.ts';
 import { isSecretOf, type RegisteredClient, type RegisteredClients } from './registered-clients.ts';
 import type { OidcRecords } from './oidc-records.ts';
 import { RecordAdapter } from './record-adapter.ts';
-import { introspectAccessTokens } from './structured-tokens.ts';
-import type { TokenAudit } from './token-audit.ts';
-import type { TokenContent } from './token-content.ts';
+import { TokenContent } from './token-content.ts';
 
 const ALGORITHM = 'ES256';
 const MINUTE_S = 60;
@@ -41,18 +38,16 @@ const ROUTES = {
 /** What the authorisation server is made from. */
 export interface ProviderOptions {
   issuer: string;
-  /** The address under which browsers reach Soma. */
-  apiBaseUrl: string;
   keys: readonly SigningKey[];
   clients: RegisteredClients;
   records: OidcRecords;
-  content: TokenContent;
-  audit: TokenAudit;
+  people: PersonAccess;
 }
 
 /** The OAuth 2.0 and OpenID Connect authorisation server. */
 export function createProvider(options: ProviderOptions): Provider {
-  const { issuer, keys, clients, records, content, audit } = options;
+  const { issuer, keys, clients, records, people } = options;
+  const content = new TokenContent(people);
   const adapter: AdapterFactory = (model) => new RecordAdapter(model, records);
   const provider = new Provider(issuer, {
     ...WHAT_IS_OFFERED,
@@ -60,9 +55,10 @@ export function createProvider(options: ProviderOptions): Provider {
     jwks: { keys: [...keys] },
     clients: [...clients.values()].map(metadataOf),
     features: featuresFor(content),
-    findAccount: (_context, subject) => content.account(subject),
+    findAccount: (_context, subject) => people.account(subject),
     loadExistingGrant: (context) => content.grantFor(context),
-    extraTokenClaims: (context, token) => content.claimsOf(context, token),
+    // A token of a step-up brings its own: no client has asked for it here.
+    extraTokenClaims: (context, token) => token.extra ?? content.claimsOf(context, token),
   });
   // The address that clients use is the issuer's, whatever a proxy or a client says: the door sets
   // the headers that this makes it trust.
@@ -72,10 +68,7 @@ export function createProvider(options: ProviderOptions): Provider {
     return client !== undefined && 'client_secret_hash' in client && isSecretOf(client, secret);
   };
   keepTenantInGrants(provider);
-  giveRefreshTokensAsCookies(provider, options.apiBaseUrl.startsWith('https:'));
   rememberRefreshes(provider, records);
-  audit.follow(provider);
-  introspectAccessTokens(provider, { keys, revoked: content.revoked });
   logFaults(provider);
   return provider;
 }
@@ -146,8 +139,8 @@ function featuresFor(content: TokenContent): NonNullable<Configuration['features
   return {
     clientCredentials: { enabled: true },
     deviceFlow: { enabled: true, ...devicePages },
-    introspection: { enabled: true, allowedPolicy: isOwn },
-    revocation: { enabled: true, allowedPolicy: isOwn },
+    introspection: { enabled: true },
+    revocation: { enabled: true },
     // Binds the tokens of services to a key (see ServiceTokens in libs/auth). A proof that is sent
     // twice gives its sender nothing that the client's secret beside it does not.
     dPoP: { enabled: true, allowReplay: true },
@@ -162,15 +155,6 @@ function featuresFor(content: TokenContent): NonNullable<Configuration['features
         content.resourceServer(context, resource, client),
     },
   };
-}
-
-/** Refresh tokens are the matter of the client that has them. */
-function isOwn(
-  _context: KoaContextWithOIDC,
-  { clientId }: Client,
-  token: { clientId?: string | undefined },
-): boolean {
-  return token.clientId === clientId;
 }
 
 /** A client as oidc-provider wants it, with its registration. */

@@ -1,49 +1,44 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { SigningKeys } from '../signing-keys/signing-keys.ts';
-import {
-  AuthorizationServer,
-  CLIENTS,
-  KEYS,
-  OAUTH_OPTIONS,
-  type OAuthOptions,
-} from './authorization-server.ts';
-import { BrowserSession } from './browser-session.ts';
-import { BrowserSessionController } from './browser-session.controller.ts';
+import { AuthorizationServer, CLIENTS, ISSUER, KEYS } from './authorization-server.ts';
 import { Interactions } from './interactions.ts';
 import { OAuthController } from './oauth.controller.ts';
 import { OidcRecords } from './oidc-records.ts';
 import { PersonAccess } from './person-access.ts';
+import { StepUpTokens } from './step-up-tokens.ts';
 import { readClients } from './registered-clients.ts';
-import { RevokedTokens } from './revoked-tokens.ts';
-import { TokenAudit } from './token-audit.ts';
-import { TokenContent } from './token-content.ts';
+
+/** What the authorisation server needs to know. */
+export interface OAuthOptions {
+  /** The `iss` of every token: the address under which the outside world reaches this service. */
+  issuer: string;
+  clientsFile: string;
+}
 
 /** The OAuth 2.0 authorisation server and its keys. */
 @Module({})
 export class OAuthModule {
-  static configure(options: OAuthOptions): DynamicModule {
+  static configure({ issuer, clientsFile }: OAuthOptions): DynamicModule {
     return {
       module: OAuthModule,
-      controllers: [BrowserSessionController, OAuthController],
+      global: true,
+      controllers: [OAuthController],
       providers: [
         SigningKeys,
         AuthorizationServer,
-        BrowserSession,
         Interactions,
         OidcRecords,
         PersonAccess,
-        RevokedTokens,
-        TokenAudit,
-        TokenContent,
-        { provide: OAUTH_OPTIONS, useValue: options },
-        { provide: CLIENTS, useFactory: () => readClients(options.clientsFile) },
+        StepUpTokens,
+        { provide: ISSUER, useValue: issuer },
+        { provide: CLIENTS, useFactory: () => readClients(clientsFile) },
         {
           provide: KEYS,
           inject: [SigningKeys],
           useFactory: (signingKeys: SigningKeys) => signingKeys.load(),
         },
       ],
-      exports: [Interactions],
+      exports: [Interactions, StepUpTokens],
     };
   }
 }

@@ -2,7 +2,7 @@ import { hash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Controller, Get, Global, Module, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, Module, Query, Req, Res } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createService } from '@soma/http';
 import { Secret } from '@soma/kernel';
@@ -10,12 +10,9 @@ import { migrate } from '@soma/migrations';
 import { PersistenceModule } from '@soma/persistence';
 import { createTestDatabase, type TestDatabase } from '@soma/testing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AuditLog } from '../audit/audit-log.ts';
-import * as openid from 'openid-client';
-import { ConfigUpdates } from '../config-updates/config-updates.ts';
+import { ConfigUpdatesModule } from '../config-updates/config-updates.module.ts';
 import { MasterKeyModule } from '../master-key/master-key.module.ts';
-import { Members } from '../tenancy/members.ts';
-import { Users } from '../tenancy/users.ts';
+import { TenancyModule } from '../tenancy/tenancy.module.ts';
 import { Interactions } from './interactions.ts';
 import { OAuthModule } from './oauth.module.ts';
 
@@ -70,14 +67,6 @@ class SignInController {
   }
 }
 
-/** What tokens need of other features. Their doors are not there, and no Kafka. */
-@Global()
-@Module({
-  providers: [AuditLog, ConfigUpdates, Members, Users],
-  exports: [AuditLog, ConfigUpdates, Members, Users],
-})
-class FeaturesModule {}
-
 /** A database and the settings of the pods that share it. */
 export class Deployment implements AsyncDisposable {
   private readonly running = new AsyncDisposableStack();
@@ -108,12 +97,9 @@ export class Deployment implements AsyncDisposable {
       imports: [
         PersistenceModule.connect({ url, sweepRole: 'identity_sweep' }),
         MasterKeyModule.configure(masterKey),
-        FeaturesModule,
-        OAuthModule.configure({
-          issuer: ISSUER,
-          apiBaseUrl: 'https://api.example.com',
-          clientsFile,
-        }),
+        ConfigUpdatesModule,
+        TenancyModule,
+        OAuthModule.configure({ issuer: ISSUER, clientsFile }),
       ],
       controllers: [SignInController],
     })
@@ -147,16 +133,9 @@ export class Deployment implements AsyncDisposable {
   }
 }
 
-/** What a client asks for besides what it must. */
-export type AuthorizationParameters = Record<string, string>;
-
-export type Tokens = openid.TokenEndpointResponse & openid.TokenEndpointResponseHelpers;
-
-/** A browser with its cookies and the web interface in it. It reaches the issuer at one of its pods. */
+/** A browser with its cookies, which finds the issuer at one of its pods. */
 export class Browser {
   private readonly cookies = new Map<string, { value: string; path: string }>();
-  /** Hears every line of `Set-Cookie`. */
-  onCookie: (line: string) => void = () => undefined;
 
   constructor(public pod: string) {}
 
@@ -180,47 +159,6 @@ export class Browser {
     return this.cookies.get(name)?.value;
   }
 
-  setCookie(name: string, value: string, path: string): void {
-    this.cookies.set(name, { value, path });
-  }
-
-  /** What the web interface knows of the issuer. */
-  discover(): Promise<openid.Configuration> {
-    return openid.discovery(new URL(ISSUER), 'ui', undefined, openid.None(), {
-      [openid.customFetch]: (address: string, init: object) => this.fetch(address, init),
-    });
-  }
-
-  /** Signs a person in to the web interface. */
-  async signInToUi(userId: string, parameters: AuthorizationParameters = {}): Promise<Tokens> {
-    const client = await this.discover();
-    const [pkceCodeVerifier, expectedState, expectedNonce] = [
-      openid.randomPKCECodeVerifier(),
-      openid.randomState(),
-      openid.randomNonce(),
-    ];
-    const begin = openid.buildAuthorizationUrl(client, {
-      redirect_uri: REDIRECT_URI,
-      scope: 'openid email sessions:read sessions:write members:write',
-      code_challenge: await openid.calculatePKCECodeChallenge(pkceCodeVerifier),
-      code_challenge_method: 'S256',
-      state: expectedState,
-      nonce: expectedNonce,
-      ...parameters,
-    });
-    const end = await this.signIn(begin, userId);
-    return openid.authorizationCodeGrant(client, end, {
-      pkceCodeVerifier,
-      expectedState,
-      expectedNonce,
-    });
-  }
-
-  /** What the web interface asks when its access token is about to end. */
-  refresh(headers: Record<string, string> = {}): Promise<Response> {
-    return this.fetch('/api/auth/refresh', { method: 'POST', headers });
-  }
-
   /** Goes where it is sent until it is sent to its client; that address. */
   async signIn(address: string | URL, userId: string): Promise<URL> {
     let at = new URL(address, ISSUER);
@@ -236,14 +174,10 @@ export class Browser {
   }
 
   private keep(line: string): void {
-    this.onCookie(line);
     const [pair = '', ...attributes] = line.split('; ');
     const [name = '', value = ''] = pair.split('=');
     const path = attributes.find((each) => /^path=/i.test(each))?.slice('path='.length) ?? '/';
-    if (
-      value === '' ||
-      attributes.some((each) => /expires=Thu, 01 Jan 1970|max-age=0$/i.test(each))
-    ) {
+    if (value === '' || attributes.some((each) => /expires=Thu, 01 Jan 1970/i.test(each))) {
       this.cookies.delete(name);
     } else {
       this.cookies.set(name, { value, path });

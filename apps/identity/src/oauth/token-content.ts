@@ -1,7 +1,5 @@
-import { Injectable } from '@nestjs/common';
 import {
   type AccessToken,
-  type Account,
   type Client,
   type ClientCredentials,
   errors,
@@ -11,9 +9,8 @@ import {
   type UnknownObject,
 } from 'oidc-provider';
 import type { GrantOwner } from './oidc-records.ts';
-import { type Membership, PersonAccess, scopesOf } from './person-access.ts';
+import { type Membership, type PersonAccess, scopesOf } from './person-access.ts';
 import type { RegisteredClient } from './registered-clients.ts';
-import { RevokedTokens } from './revoked-tokens.ts';
 
 /** A resource indicator is a URI (RFC 8707 §2): this prefix and the name of a service. */
 const RESOURCE_PREFIX = 'urn:soma:';
@@ -21,17 +18,8 @@ const RESOURCE_PREFIX = 'urn:soma:';
 const DEFAULT_RESOURCE = `${RESOURCE_PREFIX}gateway`;
 
 /** Decides what is in a token: for which service, whose data, which scopes and what else it says. */
-@Injectable()
 export class TokenContent {
-  constructor(
-    private readonly people: PersonAccess,
-    readonly revoked: RevokedTokens,
-  ) {}
-
-  /** The person behind a subject, unless they may not sign in any more. */
-  account(subject: string): Promise<Account | undefined> {
-    return this.people.account(subject);
-  }
+  constructor(private readonly people: PersonAccess) {}
 
   /** @param granted - What a code or refresh token is good for, if it is more than one. */
   defaultResource(granted: readonly string[] | undefined): string | undefined {
@@ -103,8 +91,7 @@ export class TokenContent {
     if (context.oidc.entities.Grant === undefined) {
       return registration.scopes;
     }
-    const { tenant_id, role } = await this.membershipFor(context);
-    await this.revoked.passed(tenant_id, String(context.oidc.entities.Account?.accountId));
+    const { role } = await this.membershipFor(context);
     return scopesOf(role, registration.scopes);
   }
 

@@ -107,12 +107,19 @@ async function readTokens(tried: string, response: Response): Promise<OAuth2Toke
   if (body === undefined) {
     throw new UnclearAnswerError(`${tried} answered ${response.status} without a JSON object.`);
   }
-  // GitHub answers 200 to a code that it refuses. The description may quote what was sent.
-  if (!response.ok || 'error' in body) {
-    const code = 'error' in body ? String(body.error).slice(0, 100) : String(response.status);
-    throw new ProviderRefusal('code_refused', new Error(`${tried} answered "${code}"`));
+  const fault = faultOf(response, body);
+  if (fault !== undefined) {
+    throw new ProviderRefusal('code_refused', new Error(`${tried} answered "${fault}"`));
   }
   return new OAuth2Tokens(body);
+}
+
+/** GitHub answers 200 to a code that it refuses. The description is left out: it may quote one. */
+function faultOf(response: Response, body: object): string | undefined {
+  if ('error' in body) {
+    return String(body.error).slice(0, 100);
+  }
+  return response.ok ? undefined : String(response.status);
 }
 
 async function readObject(response: Response): Promise<object | undefined> {

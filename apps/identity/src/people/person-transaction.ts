@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import { SweepTransaction, TenantTransaction } from '@soma/persistence';
+import type { EntityManager } from 'typeorm';
+import { type AuditEntry, AuditLog } from '../audit/audit-log.ts';
+import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
+import { Members } from '../tenancy/members.ts';
+
+/** What a person's change came to, and what the audit log says of it. */
+export interface PersonChange<Result> {
+  result: Result;
+  line?: Pick<AuditEntry, 'action' | 'target' | 'outcome' | 'details'>;
+}
+
+/**
+ * A transaction that changes what belongs to a person, and says so in the audit log of each of their
+ * tenants: how somebody signs in concerns all of them. Somebody without a tenant has no log.
+ */
+@Injectable()
+export class PersonTransaction {
+  constructor(
+    private readonly transaction: TenantTransaction,
+    private readonly sweep: SweepTransaction,
+    private readonly members: Members,
+    private readonly audit: AuditLog,
+  ) {}
+
+  async run<Result>(
+    userId: string,
+    origin: AuditOrigin,
+    work: (manager: EntityManager) => Promise<PersonChange<Result>>,
+  ): Promise<Result> {
+    // By id, so that two changes lock the heads of the logs in the same order.
+    const memberships = await this.members.ofUser(userId);
+    const [first, ...others] = memberships.map(({ tenant_id }) => tenant_id);
+    if (first === undefined) {
+      return (await this.sweep.run(work)).result;
+    }
+    let change: PersonChange<Result> | undefined;
+    const runs = await this.transaction.runEach([first, ...others], async (manager, tenant_id) => {
+      change ??= await work(manager);
+      if (change.line !== undefined) {
+        await this.audit.append(manager, { tenant_id, ...origin, ...change.line });
+      }
+      return change.result;
+    });
+    // One run for each tenant, of which there is one.
+    return runs[0] as Result;
+  }
+}

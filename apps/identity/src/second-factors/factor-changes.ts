@@ -1,0 +1,45 @@
+import { Injectable } from '@nestjs/common';
+import { demandFreshSignIn, demandSecondFactor } from '@soma/auth';
+import type { Principal } from '@soma/contracts';
+import { Problem } from '@soma/kernel';
+import { SweepTransaction } from '@soma/persistence';
+import { type FactorSummary, SecondFactorsRepository } from './second-factors.repository.ts';
+
+/** Decides who may change the second factors of a person: that person, who has just proved it. */
+@Injectable()
+export class FactorChanges {
+  constructor(
+    private readonly sweep: SweepTransaction,
+    private readonly factors: SecondFactorsRepository,
+  ) {}
+
+  /** @throws {@link Problem} 403 `person_required` for a program */
+  userOf(principal: Principal): string {
+    if (principal.role === undefined) {
+      throw new Problem({
+        status: 403,
+        code: 'person_required',
+        detail: 'Second factors belong to people. Sign in as one.',
+      });
+    }
+    return principal.subject;
+  }
+
+  summaryOf(userId: string): Promise<FactorSummary> {
+    return this.sweep.run((manager) => this.factors.summaryOf(manager, userId));
+  }
+
+  /**
+   * Whoever has a factor proves it; the first one takes a fresh sign-in. A stolen token is neither.
+   *
+   * @returns The person.
+   * @throws {@link Problem} 401 `step_up_required`
+   */
+  async allow(principal: Principal): Promise<string> {
+    const userId = this.userOf(principal);
+    const { totp_confirmed_at, passkeys } = await this.summaryOf(userId);
+    const hasFactor = totp_confirmed_at !== null || passkeys > 0;
+    (hasFactor ? demandSecondFactor : demandFreshSignIn)(principal);
+    return userId;
+  }
+}
