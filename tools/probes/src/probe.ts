@@ -67,12 +67,17 @@ function mask(text: string, secrets: string[]): string {
 
 /** Node reports a refused connection to several addresses as an error without a message. */
 function sentenceOf(error: unknown): string {
-  if (error instanceof AggregateError) {
-    return error.errors.map(sentenceOf).join('; ');
-  }
-  if (!(error instanceof Error)) {
+  if (!isError(error)) {
     return String(error);
   }
-  const cause = error.cause instanceof Error ? `: ${sentenceOf(error.cause)}` : '';
+  if ('errors' in error && Array.isArray(error.errors)) {
+    return error.errors.map(sentenceOf).join('; ');
+  }
+  const cause = isError(error.cause) ? `: ${sentenceOf(error.cause)}` : '';
   return `${error.message}${cause}`;
+}
+
+/** Not by `instanceof`: where tests run, `fetch` throws errors of another realm. */
+function isError(value: unknown): value is Error {
+  return Object.prototype.toString.call(value) === '[object Error]';
 }
