@@ -1,118 +1,37 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { INestApplication } from '@nestjs/common';
+import { conversationInbound, sessionKey } from '@soma/contracts';
+import { newIdentifier } from '@soma/kernel';
+import { CoalescingProducer } from '@soma/messaging';
+import { AcceptTurns, CancelTurns, Personas, Sessions } from '@soma/sessions';
+import type { TestModelServer } from '@soma/testing';
 import {
-  conversationInbound,
-  type Principal,
-  type RowEvent,
-  sessionKey,
-  topicCatalog,
-} from '@soma/contracts';
-import { createService } from '@soma/http';
-import { loadConfig, newIdentifier, retryTransient, Secret } from '@soma/kernel';
-import {
-  CoalescingProducer,
-  createTopics,
-  KafkaConnection,
-  KafkaConsumers,
-  kafkaSettings,
-} from '@soma/messaging';
-import { migrate } from '@soma/migrations';
-import { createLogger } from '@soma/observability';
-import { AcceptTurns, CancelTurns, Personas, Sessions, Timeline } from '@soma/sessions';
-import {
-  createTestDatabase,
-  createTestKafka,
-  type ModelScript,
-  startModelServer,
-  type TestDatabase,
-  type TestKafka,
-  type TestModelServer,
-} from '@soma/testing';
-import { z } from 'zod';
-import { AppModule } from '../app.module.ts';
-import { workerConfigSchema } from '../worker.config.ts';
-
-const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
-const ENDS = ['assistant.final', 'assistant.cancelled', 'assistant.error'];
-
-function connectionTo({ brokers, topicPrefix }: TestKafka): KafkaConnection {
-  const config = loadConfig(z.object(kafkaSettings), {
-    KAFKA_BROKERS: brokers,
-    KAFKA_TOPIC_PREFIX: topicPrefix,
-  });
-  const logger = createLogger({ service: 'test', level: 'silent' });
-  return new KafkaConnection(config, { clientId: 'test', logger });
-}
+  acme,
+  attempts,
+  ENDS,
+  follow,
+  startServers,
+  startWorker,
+  type TestWorker,
+  until,
+  type WorkerServers,
+} from '../spec-support.ts';
 
 describe('the worker', () => {
   const running = new AsyncDisposableStack();
-  let database: TestDatabase;
-  let kafka: TestKafka;
+  let servers: WorkerServers;
   let models: TestModelServer;
-  let worker: INestApplication;
+  let worker: TestWorker;
 
   beforeAll(async () => {
-    database = running.use(await createTestDatabase());
-    kafka = running.use(createTestKafka());
-    models = running.use(await startModelServer());
-    await migrate(new Secret(database.ownerUrl));
-    await retryTransient(() => createTopics(connectionTo(kafka), topicCatalog, 1), {
-      attempts: 20,
-    });
-    worker = await startWorker();
+    servers = await startServers(running);
+    ({ models } = servers);
+    worker = await startWorker(running, servers);
   });
 
   afterAll(() => running.disposeAsync());
 
-  async function startWorker(settings: Record<string, string> = {}): Promise<INestApplication> {
-    const config = loadConfig(workerConfigSchema, {
-      DATABASE_URL: await database.loginUrl('conversation_worker'),
-      KAFKA_BROKERS: kafka.brokers,
-      KAFKA_TOPIC_PREFIX: kafka.topicPrefix,
-      OTEL_EXPORTER_OTLP_ENDPOINT: '',
-      LOG_LEVEL: 'silent',
-      OPENAI_API_KEY: 'key',
-      OPENAI_BASE_URL: models.url,
-      LEASE_MS: '2000',
-      HISTORY_MAX_TOKENS: '8000',
-      DRAIN_MS: '200',
-      ...settings,
-    });
-    const service = await createService(AppModule.configure(config));
-    running.defer(() => service.close());
-    service.connectMicroservice({ strategy: service.get(KafkaConsumers) });
-    await service.startAllMicroservices();
-    await service.init();
-    return service;
-  }
-
-  const say = (message: string, sessionId = newIdentifier()) =>
-    worker.get(AcceptTurns).accept({ principal: acme, sessionId, message });
-  const follow = (script: ModelScript) => `!script ${JSON.stringify(script)}`;
-  const attempts = (scripts: ModelScript[]) => `!attempts ${JSON.stringify(scripts)}`;
-
-  async function eventsOf(sessionId: string): Promise<RowEvent[]> {
-    const rows = await worker.get(Timeline).rowsAfter('acme', sessionId, { seq: 0, limit: 1000 });
-    return rows.map(({ envelope }) => JSON.parse(envelope) as RowEvent);
-  }
-
-  async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-    const deadline = Date.now() + 20_000;
-    while (!(await condition())) {
-      if (Date.now() > deadline) throw new Error('It did not come to pass within 20 s.');
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-
-  /** The rows of a session once so many of its turns have ended. */
-  async function endOf(sessionId: string, turns = 1): Promise<RowEvent[]> {
-    let events: RowEvent[] = [];
-    await until(async () => {
-      events = await eventsOf(sessionId);
-      return events.filter(({ type }) => ENDS.includes(type)).length >= turns;
-    });
-    return events;
-  }
+  const say = (message: string, sessionId?: string) => worker.say(message, sessionId);
+  const endOf = (sessionId: string, turns?: number) => worker.endOf(sessionId, turns);
 
   it('answers a message, with the model and what it cost', async () => {
     const { session_id } = await say('hello');
@@ -183,7 +102,7 @@ describe('the worker', () => {
   });
 
   it('makes a call again in place when it failed before its first text', async () => {
-    const { session_id } = await say(attempts([[{ status: 500 }], [{ text: 'second try' }]]));
+    const { session_id } = await say(attempts([{ status: 500 }], [{ text: 'second try' }]));
 
     const events = await endOf(session_id);
 
@@ -193,7 +112,7 @@ describe('the worker', () => {
 
   it('withdraws text that was streamed before a call broke, by a new attempt', async () => {
     const { session_id } = await say(
-      attempts([[{ text: 'half an ' }, { drop: true }], [{ text: 'whole answer' }]]),
+      attempts([{ text: 'half an ' }, { drop: true }], [{ text: 'whole answer' }]),
     );
 
     const events = await endOf(session_id);
@@ -225,7 +144,7 @@ describe('the worker', () => {
 
   it('repairs an answer that is not valid by its schema, once', async () => {
     const { session_id } = await ask(
-      attempts([[{ text: '{"name": 7}' }], [{ text: '{"name": "Ada"}' }]]),
+      attempts([{ text: '{"name": 7}' }], [{ text: '{"name": "Ada"}' }]),
     );
 
     const events = await endOf(session_id);
@@ -243,7 +162,7 @@ describe('the worker', () => {
 
   it('ends a turn whose answer stays invalid, with the paths', async () => {
     const { session_id } = await ask(
-      attempts([[{ text: '{"name": 7}' }], [{ text: '{"name": 8}' }]]),
+      attempts([{ text: '{"name": 7}' }], [{ text: '{"name": 8}' }]),
     );
 
     const events = await endOf(session_id);
@@ -290,7 +209,7 @@ describe('the worker', () => {
   });
 
   it('has a failed message answered once when its dead letter is replayed', async () => {
-    const { session_id } = await say(attempts([[{ status: 400 }], [{ text: 'after all' }]]));
+    const { session_id } = await say(attempts([{ status: 400 }], [{ text: 'after all' }]));
     const [message] = await endOf(session_id);
     const replay = {
       topic: conversationInbound.name,
@@ -336,15 +255,15 @@ describe('the worker', () => {
   });
 
   it('hands its turns back when it is told to stop, and another worker goes on (rule 18)', async () => {
-    const other = await startWorker();
+    const other = await startWorker(running, servers);
     await worker.close();
-    const slow = attempts([[{ text: 'begun ' }, { stall: true }], [{ text: 'finished' }]]);
+    const slow = attempts([{ text: 'begun ' }, { stall: true }], [{ text: 'finished' }]);
     const accepted = await other
       .get(AcceptTurns)
       .accept({ principal: acme, sessionId: newIdentifier(), message: slow });
     await until(() => models.calls.some(({ message }) => message === slow));
 
-    worker = await startWorker();
+    worker = await startWorker(running, servers);
     await other.close();
 
     const events = await endOf(accepted.session_id);
