@@ -69,7 +69,8 @@ export function toOutboxRow(row: WrittenRow, headers: Record<string, string> = {
   if (type === 'tool.start') {
     // Written by writeEnvelope.
     const request = toolRequestOf(JSON.parse(envelope) as RowEvent);
-    records.unshift({ topic: toolRequests.name, key, value: JSON.stringify(request), headers });
+    const value = JSON.stringify(request);
+    if (request !== null) records.unshift({ topic: toolRequests.name, key, value, headers });
   }
   return { id: `${tenantId}/${sessionId}/${seq}`, records };
 }

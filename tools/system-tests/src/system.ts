@@ -47,6 +47,8 @@ export interface SystemOptions {
   workers?: number;
   environment?: Record<string, string>;
   servers?: OwnServers;
+  /** What workers run in place of their own program. */
+  workerProgram?: string;
 }
 
 /** Gateways and workers as processes of their own, on real servers, with a scripted model. */
@@ -96,7 +98,9 @@ export async function startSystem(
   const start = async (app: 'gateway' | 'conversation-worker', number: number): Promise<Pod> => {
     const databaseUrl = await database.loginUrl(app.replace('-', '_'));
     const env = { ...environment, DATABASE_URL: databaseUrl };
-    return startPod(running, { app, name: `${app}-${number}`, env, logs });
+    const own = join(WORKSPACE, 'apps', app, 'dist/main.js');
+    const main = app === 'gateway' ? own : (options.workerProgram ?? own);
+    return startPod(running, { main, name: `${app}-${number}`, env, logs });
   };
   const startAll = (app: 'gateway' | 'conversation-worker', count = 1): Promise<Pod[]> =>
     Promise.all(Array.from({ length: count }, (_, index) => start(app, index + 1)));
@@ -142,11 +146,11 @@ function environmentOf(issuer: TestTokenIssuer, models: TestModelServer): Record
 
 async function startPod(
   running: AsyncDisposableStack,
-  pod: { app: string; name: string; env: Record<string, string>; logs: string },
+  pod: { main: string; name: string; env: Record<string, string>; logs: string },
 ): Promise<Pod> {
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
-  const main = join(WORKSPACE, 'apps', pod.app, 'dist/main.js');
+  const { main } = pod;
   // The model's name tells the model server which worker called.
   const env = { ...pod.env, PORT: String(port), HOSTNAME: pod.name, OPENAI_MODEL: pod.name };
   const server = new ServerProcess({

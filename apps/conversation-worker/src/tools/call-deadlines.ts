@@ -6,7 +6,7 @@ import {
 } from '@nestjs/common';
 import { isAbortError, sleep } from '@soma/kernel';
 import { counter } from '@soma/observability';
-import { ToolResults } from '@soma/sessions';
+import { type CallName, ToolResults } from '@soma/sessions';
 import { TurnScheduler } from '../turns/turn-scheduler.ts';
 
 const SWEEP_MS = 500;
@@ -53,14 +53,23 @@ export class CallDeadlines implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   private async sweep(): Promise<void> {
-    const overdue = await this.results.overdue(CALLS_PER_SWEEP);
-    if (overdue.length === 0) {
-      return;
+    for (const call of await this.results.overdue(CALLS_PER_SWEEP)) {
+      // Each alone: one that cannot be stored holds up no other.
+      await this.timeOut(call).catch((error: unknown) => {
+        this.logger.warn({
+          error,
+          call_id: call.callId,
+          message: 'A call could not be timed out.',
+        });
+      });
     }
+  }
+
+  private async timeOut(call: CallName): Promise<void> {
     const output = { message: 'The tool did not answer in time.' };
-    const { count, ready } = await this.results.store(
-      overdue.map((call) => ({ ...call, outcome: { status: 'timed_out', output } })),
-    );
+    const { count, ready } = await this.results.store([
+      { ...call, outcome: { status: 'timed_out', output } },
+    ]);
     timedOut.inc(count);
     this.scheduler.wake(ready);
   }

@@ -34,6 +34,8 @@ const WHOLE = [
 /** The message that opens the turn, and what frames have besides their envelopes, at most. */
 const MESSAGE_BYTES = 1000;
 const CUTS_AT_ONCE = 200;
+/** The framing has been cut at every byte by then; here the steps are. */
+const STEP_CUT_BYTES = 37;
 
 const isFinal = ({ type }: SessionEvent): boolean => type === 'assistant.final';
 const endsText = (event: SessionEvent): boolean => 'to' in event && event.to === TEXT.length;
@@ -150,6 +152,51 @@ describe('streams of two gateways', () => {
       await turn.row('assistant.final', { message: TEXT });
       for (const stream of await Promise.all(streams)) expect(outline(stream)).toEqual(WHOLE);
     }
+  }, 240_000);
+
+  it('goes on after a cut of a turn that called a tool (P4)', async () => {
+    const [said = '', ...rest] = PIECES;
+    const openSteps = async (): Promise<ScriptedTurn> => {
+      const turn = await begin();
+      await turn.row('assistant.started', { keep: 0 });
+      await turn.piece(said);
+      await turn.row('tool.start', { text: said });
+      await turn.row('tool.result', { role: 'tool' });
+      await turn.row('assistant.started', { keep: said.length });
+      for (const piece of rest) await turn.piece(piece);
+      return turn;
+    };
+    const whole = [
+      ...[WHOLE[0], WHOLE[1], ['assistant.delta', 2, said]],
+      ...[
+        ['tool.start', 3, ''],
+        ['tool.result', 4, ''],
+        ['assistant.started', 5, ''],
+      ],
+      ...[
+        ['assistant.delta', 5, rest.join('')],
+        ['assistant.final', 6, TEXT],
+      ],
+    ];
+    const turn = await openSteps();
+    const length = turn.writtenBytes + MESSAGE_BYTES;
+    const cuts = Array.from({ length: Math.ceil(length / STEP_CUT_BYTES) }, (_, index) => index);
+    let resumed = 0;
+    const resume = async (cut: number): Promise<Received[]> => {
+      const path = `${pathOf(turn)}?cursor=0`;
+      const cutAfterBytes = cut * STEP_CUT_BYTES;
+      const before = await read(one + path, { cutAfterBytes, until: endsText });
+      const lastId = before.at(-1)?.id;
+      const after = await read(other + path, {
+        ...{ lastId, until: isFinal },
+        onOpen: () => (resumed += 1),
+      });
+      return [...before, ...after];
+    };
+    const streams = cuts.map(resume);
+    await until(() => Promise.resolve(resumed === cuts.length || undefined));
+    await turn.row('assistant.final', { message: TEXT });
+    for (const stream of await Promise.all(streams)) expect(outline(stream)).toEqual(whole);
   }, 240_000);
 
   it('goes on after a cut of a WebSocket at any byte (P4)', async () => {
