@@ -1,6 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AuthModule, authOptions } from '@soma/auth';
-import { MessagingModule, Relay, RelayModule } from '@soma/messaging';
+import { AuthModule, authOptions, DenialReports } from '@soma/auth';
+import {
+  AuditEvents,
+  AuditEventsModule,
+  MessagingModule,
+  Relay,
+  RelayModule,
+} from '@soma/messaging';
 import { createLogger } from '@soma/observability';
 import { databaseUrl, PersistenceModule } from '@soma/persistence';
 import { SessionOutbox, SessionsModule } from '@soma/sessions';
@@ -27,6 +33,8 @@ export class AppModule {
         // Global modules stop in the reverse order: the relay before what it needs for its last pass.
         PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'gateway_sweep' }),
         MessagingModule.connect(config, { clientId: 'gateway', logger }),
+        AuditEventsModule.connect(config, logger),
+        DenialReports.to(AuditEvents),
         SessionsModule.announceTo(Relay),
         RelayModule.of({ outbox: SessionOutbox, backlogLimit: config.OUTBOX_LIMIT, logger }),
         AccessModule,

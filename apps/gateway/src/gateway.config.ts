@@ -2,7 +2,7 @@ import { authSettings } from '@soma/auth';
 import { httpSettings } from '@soma/http';
 import { booleanSetting, integerSetting, Secret, secretSetting } from '@soma/kernel';
 import { llmSettings } from '@soma/llm';
-import { kafkaSettings } from '@soma/messaging';
+import { auditEventSettings, kafkaSettings } from '@soma/messaging';
 import { observabilitySettings } from '@soma/observability';
 import { databaseSettings } from '@soma/persistence';
 import { z } from 'zod';
@@ -14,6 +14,7 @@ export const gatewayConfig = z.object({
   ...authSettings,
   ...databaseSettings,
   ...kafkaSettings,
+  ...auditEventSettings,
   ...llmSettings,
   GATEWAY_API_VERSION: z
     .string()

@@ -11,6 +11,7 @@ import {
   createTestRedis,
   startTokenIssuer,
   type TestDatabase,
+  type TokenClaims,
 } from '@soma/testing';
 import { apiDescription } from './api-description.ts';
 import { AppModule } from './app.module.ts';
@@ -24,7 +25,7 @@ export interface GatewayServers {
   issuer: {
     url: string;
     jwksUrl: string;
-    tokenFor: (tenantId: string, audience: string) => Promise<string>;
+    tokenFor: (tenantId: string, audience: string, claims?: TokenClaims) => Promise<string>;
   };
 }
 

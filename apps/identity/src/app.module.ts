@@ -1,7 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AuthModule, authOptions } from '@soma/auth';
+import { AuthModule, authOptions, DenialReports } from '@soma/auth';
 import { HealthChecks } from '@soma/http';
-import { MessagingModule } from '@soma/messaging';
+import { AuditEvents, AuditEventsModule, MessagingModule } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
 import { DatabaseProbe, databaseUrl, PersistenceModule } from '@soma/persistence';
 import { AuditModule } from './audit/audit.module.ts';
@@ -33,6 +33,8 @@ export class AppModule {
         MasterKeyModule.configure(config.SOMA_MASTER_KEY),
         PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'identity_sweep' }),
         MessagingModule.connect(config, { clientId: 'identity', logger }),
+        AuditEventsModule.connect(config, logger),
+        DenialReports.to(AuditEvents),
         AuditModule,
         HeadExportModule.to(config.AUDIT_HEADS_FILE),
         ConfigUpdatesModule,

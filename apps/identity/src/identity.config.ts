@@ -1,7 +1,7 @@
 import { authSettings } from '@soma/auth';
 import { httpSettings } from '@soma/http';
 import { textSetting } from '@soma/kernel';
-import { kafkaSettings } from '@soma/messaging';
+import { auditEventSettings, kafkaSettings } from '@soma/messaging';
 import { observabilitySettings } from '@soma/observability';
 import { databaseSettings } from '@soma/persistence';
 import { masterKeySetting } from '@soma/secrets';
@@ -13,6 +13,7 @@ export const identityConfig = z.object({
   ...httpSettings(8080),
   ...databaseSettings,
   ...kafkaSettings,
+  ...auditEventSettings,
   ...headExportSettings,
   ...observabilitySettings,
   ...authSettings,

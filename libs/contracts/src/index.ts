@@ -98,6 +98,7 @@ export {
   auditEvent,
   type AuditEvent,
   auditEvents,
+  type AuditReport,
   configUpdate,
   type ConfigUpdate,
   configUpdates,

@@ -1,6 +1,6 @@
 import { setInterval } from 'node:timers';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
-import { type AuditEvent, auditEvents } from '@soma/contracts';
+import { type AuditEvent, auditEvents, type AuditReport } from '@soma/contracts';
 import { newIdentifier } from '@soma/kernel';
 import type { Logger } from '@soma/observability';
 import type { AuditFallbackFile } from './audit-fallback-file.ts';
@@ -13,9 +13,6 @@ const MAX_WAITING = 10_000;
 const REPLAY_MS = 5_000;
 /** How many lines of the file go together. */
 const REPLAY_LINES = 500;
-
-/** What happened, as the one knows it who tells. */
-export type AuditReport = Omit<AuditEvent, 'schema' | 'audit_id' | 'occurred_at'>;
 
 /** What {@link AuditEvents} works with. */
 export interface AuditEventsOptions {

@@ -1,5 +1,5 @@
 export { auditEventSettings, AuditEventsModule } from './audit-events.module.ts';
-export { AuditEvents, type AuditReport } from './audit-events.ts';
+export { AuditEvents } from './audit-events.ts';
 export type { TopicBatch, TopicRecord } from './batch-handler.ts';
 export { BroadcastReader, type BroadcastReaderOptions } from './broadcast-reader.ts';
 export { CoalescingProducer } from './coalescing-producer.ts';

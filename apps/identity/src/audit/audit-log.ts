@@ -1,12 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import { type AuditEvent, auditHash, type AuditLine, FIRST_PREVIOUS_HASH } from '@soma/contracts';
+import {
+  type AuditEvent,
+  auditHash,
+  type AuditLine,
+  type AuditReport,
+  FIRST_PREVIOUS_HASH,
+} from '@soma/contracts';
 import { newIdentifier } from '@soma/kernel';
 import type { EntityManager } from 'typeorm';
 import { toAuditRow } from './audit-row.ts';
 import { storable } from './storable.ts';
 
 /** What happened, as the use case knows it. */
-export type AuditEntry = Omit<AuditEvent, 'schema' | 'audit_id' | 'occurred_at'>;
+export type AuditEntry = AuditReport;
 
 interface Head {
   /** A bigint, which the driver leaves as text. */

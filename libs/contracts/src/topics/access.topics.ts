@@ -61,6 +61,9 @@ export const auditEvent = z.object({
 });
 export type AuditEvent = z.output<typeof auditEvent>;
 
+/** What happened, as the one knows it who tells. */
+export type AuditReport = Omit<AuditEvent, 'schema' | 'audit_id' | 'occurred_at'>;
+
 /** What happened outside identity and belongs in the audit log. */
 export const auditEvents = defineTopic({
   name: 'audit.events',
