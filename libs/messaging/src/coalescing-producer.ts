@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
 import { TransientError } from '@soma/kernel';
 import type { Producer, TopicMessages } from 'kafkajs';
@@ -11,6 +12,13 @@ import { isTooLarge, type OutgoingRecord, RecordTooLargeError, sizeOf } from './
  */
 const REQUEST_RECORDS = 2_000;
 const REQUEST_SIZE = 1024 * 1024;
+/**
+ * A request of so many records shows a busy process: the next one waits so long, in milliseconds, for
+ * company. The work of a broker, and of kafkajs, grows with requests and the partitions in them far
+ * more than with records.
+ */
+const BUSY_RECORDS = 16;
+const BUSY_WAIT_MS = 10;
 
 /** What one call of `sendAll` waits for. */
 interface Delivery {
@@ -28,8 +36,8 @@ interface QueuedRecord extends OutgoingRecord {
  * Sends records to Kafka with `acks=all`, as many as wait in one request.
  *
  * A record that finds no request under way goes at once. All that come meanwhile go together in the
- * next request. So there is one request at a time, order within a key is kept, there is no lingering
- * for the lone record, and a busy process sends large batches by itself.
+ * next request, after a short wait where there are many. So there is one request at a time, order
+ * within a key is kept, nothing lingers for the lone record, and a busy process sends large batches.
  *
  * What waits is bounded; beyond it `send` refuses. A request that still fails after kafkajs's own
  * tries (about a second) fails its records, so nothing grows old in memory while Kafka is down.
@@ -115,6 +123,7 @@ export class CoalescingProducer implements OnApplicationBootstrap, OnApplication
       stopTimer();
       this.#isReachable = failure === undefined;
       settle(batch, failure);
+      if (batch.length >= BUSY_RECORDS && !this.#isClosed) await delay(BUSY_WAIT_MS);
     }
     this.#pumping = undefined;
   }

@@ -169,6 +169,8 @@ const LOCK_SESSIONS = `
    RETURNING session_id, last_seq, created_by`;
 
 // A statement of its own, after the one that locks: only then does it see every turn of the sessions.
+// `LIMIT 1` and not `NOT EXISTS`, which PostgreSQL may answer by a hash of all unfinished turns of the
+// tenant: each accept would then cost what the backlog is long.
 const INSERT_TURNS = `
   WITH item AS (
      SELECT * FROM unnest($2::text[], $3::int[], $4::text[], $5::text[], $6::bool[],
@@ -182,9 +184,10 @@ const INSERT_TURNS = `
    INSERT INTO conversation.turns
      (tenant_id, session_id, seq, turn_id, state, accepted_at, trace_headers, ready_at)
    SELECT $1, session_id, seq, event_id, 'pending', clock_timestamp(), trace_headers,
-          CASE WHEN is_first AND NOT EXISTS (
-            SELECT FROM conversation.turns AS earlier
+          CASE WHEN is_first AND (
+            SELECT seq FROM conversation.turns AS earlier
              WHERE earlier.tenant_id = $1 AND earlier.session_id = item.session_id
-               AND earlier.state IN ('pending', 'running', 'waiting'))
+               AND earlier.state IN ('pending', 'running', 'waiting')
+             LIMIT 1) IS NULL
           THEN clock_timestamp() END
      FROM item`;
