@@ -1,4 +1,5 @@
 import type { Accepted } from '@soma/contracts';
+import type { Write } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import {
   findStored,
@@ -22,6 +23,7 @@ type KeyedTurn = NewTurn & { key: OwnedKey };
 /** One tenant's part of a transaction that accepts several messages; see `accept-turns.ts`. */
 export class AcceptBatch {
   readonly #manager: EntityManager;
+  readonly #write: Write;
   readonly #tenantId: string;
   readonly #results = new Map<NewTurn, Accepted | Error>();
   /** The items whose keys this transaction takes, by the key's name. */
@@ -29,8 +31,9 @@ export class AcceptBatch {
   /** Items that repeat an earlier one of this very batch. */
   readonly #repeats = new Map<NewTurn, NewTurn>();
 
-  constructor(manager: EntityManager, tenantId: string) {
+  constructor(manager: EntityManager, write: Write, tenantId: string) {
     this.#manager = manager;
+    this.#write = write;
     this.#tenantId = tenantId;
   }
 
@@ -141,7 +144,7 @@ export class AcceptBatch {
         this.#results.set(item, toAccepted(item, seq));
       }
     }
-    return insertTurns(this.#manager, this.#tenantId, placed);
+    return insertTurns(this.#write, this.#tenantId, placed);
   }
 
   /** An answer is kept for what was accepted; a refused request may be sent again. */

@@ -1,4 +1,5 @@
 import { type Accepted, formatCursor, type RowEvent } from '@soma/contracts';
+import type { Write } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import type { OwnedKey } from './idempotency.ts';
 import { sessionNotFound } from './problems.ts';
@@ -106,14 +107,14 @@ export async function lockSessions(
 }
 
 /** Writes the rows and their turns. It sees every turn of these sessions, for they are locked. */
-export async function insertTurns(
-  manager: EntityManager,
+export function insertTurns(
+  write: Write,
   tenantId: string,
   placed: readonly PlacedTurn[],
-): Promise<OutboxRow[]> {
+): OutboxRow[] {
   const occurredAt = new Date();
   const envelopes = placed.map(({ item, seq }) => userEnvelope(item, seq, occurredAt));
-  await manager.query(INSERT_TURNS, [
+  write(INSERT_TURNS, [
     tenantId,
     placed.map(({ item }) => item.sessionId),
     placed.map(({ seq }) => seq),

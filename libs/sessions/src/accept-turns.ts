@@ -86,8 +86,8 @@ export class AcceptTurns {
     const results = new Map<NewTurn, Accepted | Error>();
     const rows = await this.transaction.runEach(
       [...byTenant.keys()].sort(),
-      async (manager, tenantId) => {
-        const batch = new AcceptBatch(manager, tenantId);
+      async (manager, tenantId, write) => {
+        const batch = new AcceptBatch(manager, write, tenantId);
         const written = await batch.store(byTenant.get(tenantId) ?? [], isRepeat);
         batch.results.forEach((result, item) => results.set(item, result));
         return written;

@@ -1,4 +1,5 @@
 import type { ToolCall } from '@soma/contracts';
+import type { Write } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import type { ClaimedTurn } from './claim-turn.ts';
 import { bodyHash } from './idempotency.ts';
@@ -41,20 +42,23 @@ export function prepareCalls(turn: ClaimedTurn, { text, calls }: TurnWait): Prep
  * its call too, on its way out by the same outbox, so that no call is lost or made up by a crash.
  */
 export async function beginWait(
-  manager: EntityManager,
+  { manager, write }: { manager: EntityManager; write: Write },
   turn: ClaimedTurn,
   { wait, prepared }: { wait: TurnWait; prepared: readonly PreparedCall[] },
 ): Promise<OutboxRow[]> {
-  let seq = await takeSeqOf(manager, turn);
-  const now = await leaveRunning(manager, turn, `state = 'waiting', owner = NULL, deaths = 0`);
-  await insertStep(manager, turn, stepOf(turn, wait));
-  await bookModelCall(manager, turn, wait.call);
+  const [first, now] = await Promise.all([
+    takeSeqOf(manager, turn),
+    leaveRunning(manager, turn, `state = 'waiting', owner = NULL, deaths = 0`),
+  ]);
+  let seq = first;
+  insertStep(write, turn, stepOf(turn, wait));
+  bookModelCall(write, turn, wait.call);
   const rows: OutboxRow[] = [];
   for (const { call, content } of prepared) {
     const deadline = new Date(now.getTime() + call.timeoutMs).toISOString();
     const tool_call = toToolCall(call, { attempt: turn.attempt, deadline });
-    rows.push(await insertRow(manager, { content: { ...content, tool_call }, seq }));
-    await manager.query(
+    rows.push(insertRow(write, { content: { ...content, tool_call }, seq }));
+    write(
       `INSERT INTO conversation.open_calls
          (tenant_id, session_id, call_id, seq, start_seq, attempt, deadline)
        VALUES ($1, $2, $3, $4, $5, $6, $7)`,
@@ -66,12 +70,8 @@ export async function beginWait(
 }
 
 /** Adds a finished step to those that the turn's history has. */
-export async function insertStep(
-  manager: EntityManager,
-  turn: ClaimedTurn,
-  step: AnswerStep,
-): Promise<void> {
-  await manager.query(
+export function insertStep(write: Write, turn: ClaimedTurn, step: AnswerStep): void {
+  write(
     `INSERT INTO conversation.turn_steps
        (tenant_id, session_id, seq, step, content, created_at)
      VALUES ($1, $2, $3, $4, $5, clock_timestamp())

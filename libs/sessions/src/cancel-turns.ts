@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { type Cancelled, formatCursor, type Principal } from '@soma/contracts';
 import { newIdentifier, Problem } from '@soma/kernel';
-import { TenantTransaction } from '@soma/persistence';
+import { TenantTransaction, type Write } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { answerOnce, type Idempotency } from './idempotency.ts';
 import { sessionNotFound, turnEnded } from './problems.ts';
 import { RowAnnouncer } from './row-announcer.ts';
-import type { OutboxRow } from './timeline-row.ts';
+import type { OutboxRow, RowContent } from './timeline-row.ts';
 import { assistantRow, insertRow, readyNextTurn, takeSeq } from './turn-rows.ts';
 
 /** Which turn is to end. */
@@ -37,14 +37,18 @@ export class CancelTurns {
    */
   async cancel(request: CancelTurnRequest): Promise<Cancelled> {
     const { principal } = request;
-    const { cancelled, rows } = await this.transaction.run(principal.tenant_id, (manager) =>
-      this.#cancelOnce(manager, request),
+    const { cancelled, rows } = await this.transaction.run(principal.tenant_id, (manager, write) =>
+      this.#cancelOnce(manager, write, request),
     );
     this.announcer.publish(rows);
     return cancelled;
   }
 
-  async #cancelOnce(manager: EntityManager, request: CancelTurnRequest): Promise<Outcome> {
+  async #cancelOnce(
+    manager: EntityManager,
+    write: Write,
+    request: CancelTurnRequest,
+  ): Promise<Outcome> {
     const { principal, sessionId, idempotency } = request;
     const key = idempotency && { ...idempotency, subject: principal.subject, sessionId };
     // A repeat announces nothing: the rows were the first request's.
@@ -53,7 +57,7 @@ export class CancelTurns {
       manager,
       { tenantId: principal.tenant_id, key },
       async () => {
-        const outcome = await cancelTurn(manager, request);
+        const outcome = await cancelTurn(manager, write, request);
         rows = outcome.rows;
         return outcome.cancelled;
       },
@@ -62,7 +66,11 @@ export class CancelTurns {
   }
 }
 
-async function cancelTurn(manager: EntityManager, request: CancelTurnRequest): Promise<Outcome> {
+async function cancelTurn(
+  manager: EntityManager,
+  write: Write,
+  request: CancelTurnRequest,
+): Promise<Outcome> {
   const { principal, sessionId } = request;
   const tenantId = principal.tenant_id;
   // The lock comes first. Where nothing can be cancelled, the rollback gives the seq back.
@@ -71,18 +79,9 @@ async function cancelTurn(manager: EntityManager, request: CancelTurnRequest): P
     throw sessionNotFound(sessionId);
   }
   const turn = await endTurn(manager, request);
-  await readyNextTurn(manager, tenantId, sessionId);
-  const content = assistantRow(
-    {
-      tenantId,
-      sessionId,
-      turnId: turn.turn_id,
-      personaId: turn.persona_id,
-      subject: principal.subject,
-    },
-    { event_id: newIdentifier(), type: 'assistant.cancelled', message: '', metadata: {} },
-  );
-  const row = await insertRow(manager, { content, seq });
+  readyNextTurn(write, tenantId, sessionId);
+  const content = cancelledRow(request, turn);
+  const row = insertRow(write, { content, seq });
   return {
     cancelled: {
       session_id: sessionId,
@@ -92,6 +91,22 @@ async function cancelTurn(manager: EntityManager, request: CancelTurnRequest): P
     },
     rows: [row],
   };
+}
+
+function cancelledRow(
+  { principal, sessionId }: CancelTurnRequest,
+  turn: { turn_id: string; persona_id: string | null },
+): RowContent {
+  return assistantRow(
+    {
+      tenantId: principal.tenant_id,
+      sessionId,
+      turnId: turn.turn_id,
+      personaId: turn.persona_id,
+      subject: principal.subject,
+    },
+    { event_id: newIdentifier(), type: 'assistant.cancelled', message: '', metadata: {} },
+  );
 }
 
 async function endTurn(

@@ -9,7 +9,7 @@
  */
 import { Injectable } from '@nestjs/common';
 import type { RowEvent } from '@soma/contracts';
-import { TenantTransaction } from '@soma/persistence';
+import { TenantTransaction, type Write } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import type { PersonaRow } from './persona-row.ts';
 import { RowAnnouncer } from './row-announcer.ts';
@@ -58,15 +58,15 @@ export class ClaimTurn {
     { tenantId, sessionId }: SessionName,
     { workerId, maxPerTenant }: { workerId: string; maxPerTenant: number },
   ): Promise<ClaimedTurn | null> {
-    const claim = await this.transaction.run(tenantId, async (manager) => {
-      const lastSeq = await lockSession(manager, { tenantId, sessionId });
-      const turn =
-        lastSeq === null
-          ? null
-          : await findClaimable(manager, { tenantId, sessionId, maxPerTenant });
+    const claim = await this.transaction.run(tenantId, async (manager, write) => {
+      // Sent together: the second statement runs when the first has the lock, and not before.
+      const [lastSeq, turn] = await Promise.all([
+        lockSession(manager, { tenantId, sessionId }),
+        findClaimable(manager, { tenantId, sessionId, maxPerTenant }),
+      ]);
       return turn === null || lastSeq === null
         ? null
-        : takeTurn(manager, turn, { workerId, startedSeq: lastSeq + 1 });
+        : takeTurn(write, turn, { workerId, startedSeq: lastSeq + 1 });
     });
     if (claim === null) {
       return null;
@@ -90,18 +90,18 @@ async function lockSession(
 }
 
 /** Everything in one statement: a person waits for the first word. */
-async function takeTurn(
-  manager: EntityManager,
+function takeTurn(
+  write: Write,
   turn: ClaimableTurn,
   { workerId, startedSeq }: { workerId: string; startedSeq: number },
-): Promise<{ turn: ClaimedTurn; row: OutboxRow }> {
+): { turn: ClaimedTurn; row: OutboxRow } {
   const { hasDied, traceHeaders, ...found } = turn;
   const keep = keptLength(found.steps);
   const deaths = found.deaths + (hasDied ? 1 : 0);
   const attempt = found.attempt + 1;
   const content = assistantRow(turn, startedContent(keep));
   const { row, values } = prepareRow(content, { seq: startedSeq, headers: traceHeaders });
-  await manager.query(TAKE_TURN, [...values, found.seq, workerId, attempt, deaths, hasDied]);
+  write(TAKE_TURN, [...values, found.seq, workerId, attempt, deaths, hasDied]);
   return { turn: { ...found, attempt, deaths, startedSeq, keep, traceHeaders }, row };
 }
 

@@ -1,4 +1,4 @@
-import type { EntityManager } from 'typeorm';
+import type { Write } from '@soma/persistence';
 import type { TurnOrigin } from './turn-rows.ts';
 
 /** What a model call is booked with. A call that was cut has no usage that anybody knows. */
@@ -10,12 +10,12 @@ export interface ModelCallRecord {
 }
 
 /** Books the call of one attempt, once: a repeat, by whomever, changes nothing (P3). */
-export async function bookModelCall(
-  manager: EntityManager,
+export function bookModelCall(
+  write: Write,
   { tenantId, sessionId, turnId, attempt }: TurnOrigin & { attempt: number },
   { outcome, model, usage }: ModelCallRecord,
-): Promise<void> {
-  await manager.query(
+): void {
+  write(
     `INSERT INTO conversation.model_calls
        (tenant_id, session_id, turn_id, attempt, outcome, model,
         input_tokens, output_tokens, cached_input_tokens, occurred_at)

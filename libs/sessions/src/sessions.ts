@@ -73,11 +73,11 @@ export class Sessions {
    */
   async delete(principal: Principal, sessionId: string): Promise<void> {
     const tenantId = principal.tenant_id;
-    const row = await this.transaction.run(tenantId, async (manager) => {
+    const row = await this.transaction.run(tenantId, async (manager, write) => {
       const seq = await buryTombstone(manager, tenantId, sessionId);
       await erase(manager, tenantId, sessionId);
       // The one row that is left tells open streams to end.
-      return insertRow(manager, {
+      return insertRow(write, {
         seq,
         content: {
           tenant_id: tenantId,

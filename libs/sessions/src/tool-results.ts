@@ -9,7 +9,7 @@
 import { Injectable } from '@nestjs/common';
 import type { RowEvent, ToolOutcome } from '@soma/contracts';
 import { newIdentifier } from '@soma/kernel';
-import { SweepTransaction, TenantTransaction } from '@soma/persistence';
+import { SweepTransaction, TenantTransaction, type Write } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { RowAnnouncer } from './row-announcer.ts';
 import type { SessionName } from './timeline.ts';
@@ -51,7 +51,8 @@ export class ToolResults {
     const byTenant = Map.groupBy(results, ({ tenantId }) => tenantId);
     const stored = await this.transaction.runEach(
       [...byTenant.keys()].sort(),
-      (manager, tenantId) => storeOfTenant(manager, tenantId, byTenant.get(tenantId) ?? []),
+      (manager, tenantId, write) =>
+        storeOfTenant({ manager, write }, tenantId, byTenant.get(tenantId) ?? []),
     );
     const rows = stored.flatMap((each) => each.rows);
     this.announcer.publish(rows);
@@ -79,8 +80,13 @@ interface ClosedCall {
   start: RowEvent;
 }
 
+interface Statements {
+  manager: EntityManager;
+  write: Write;
+}
+
 async function storeOfTenant(
-  manager: EntityManager,
+  { manager, write }: Statements,
   tenantId: string,
   results: readonly CallResult[],
 ): Promise<{ rows: OutboxRow[]; ready: SessionName[] }> {
@@ -94,7 +100,7 @@ async function storeOfTenant(
         callId === call.call_id &&
         attempt === call.start.tool_call?.attempt,
     );
-    if (result !== undefined) rows.push(await writeResult(manager, call, result));
+    if (result !== undefined) rows.push(await writeResult({ manager, write }, call, result));
   }
   return { rows, ready: await readyTurns(manager, tenantId, sessionIds) };
 }
@@ -143,7 +149,7 @@ async function closeCalls(
 
 /** The result as a row for everybody who reads the session, and as a step of its turn. */
 async function writeResult(
-  manager: EntityManager,
+  { manager, write }: Statements,
   { session_id, seq: turnSeq, start }: ClosedCall,
   { tenantId, callId: call_id, outcome }: CallResult,
 ): Promise<OutboxRow> {
@@ -167,8 +173,8 @@ async function writeResult(
   };
   const { status, output } = outcome;
   const step: ResultStep = { call_id, status, output };
-  await manager.query(ADD_STEP, [tenantId, session_id, turnSeq, JSON.stringify(step)]);
-  return insertRow(manager, { content, seq });
+  write(ADD_STEP, [tenantId, session_id, turnSeq, JSON.stringify(step)]);
+  return insertRow(write, { content, seq });
 }
 
 async function readyTurns(

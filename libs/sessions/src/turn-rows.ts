@@ -1,4 +1,5 @@
 import { newIdentifier } from '@soma/kernel';
+import type { Write } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { type OutboxRow, type RowContent, toOutboxRow, writeEnvelope } from './timeline-row.ts';
 
@@ -23,12 +24,12 @@ export function prepareRow(
 }
 
 /** Writes one row at a `seq` that was taken under the session's lock. */
-export async function insertRow(
-  manager: EntityManager,
+export function insertRow(
+  write: Write,
   { content, seq }: { content: RowContent; seq: number },
-): Promise<OutboxRow> {
+): OutboxRow {
   const { row, values } = prepareRow(content, { seq });
-  await manager.query(INSERT_ROW, values);
+  write(INSERT_ROW, values);
   return row;
 }
 
@@ -52,12 +53,8 @@ export async function takeSeq(
 }
 
 /** Lets any worker take the session's next turn, when no earlier one is unfinished. */
-export async function readyNextTurn(
-  manager: EntityManager,
-  tenantId: string,
-  sessionId: string,
-): Promise<void> {
-  await manager.query(
+export function readyNextTurn(write: Write, tenantId: string, sessionId: string): void {
+  write(
     `UPDATE conversation.turns SET ready_at = clock_timestamp()
       WHERE tenant_id = $1 AND session_id = $2 AND state = 'pending' AND ready_at IS NULL
         AND seq = (SELECT min(seq) FROM conversation.turns

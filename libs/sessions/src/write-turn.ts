@@ -9,7 +9,7 @@
 import { Injectable } from '@nestjs/common';
 import type { RowEvent } from '@soma/contracts';
 import { retryTransient, TransientError } from '@soma/kernel';
-import { isDatabaseFault, TenantTransaction } from '@soma/persistence';
+import { isDatabaseFault, TenantTransaction, type Write } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { beginWait, insertStep, prepareCalls, type TurnWait } from './begin-wait.ts';
 import { type ClaimedTurn, startedContent } from './claim-turn.ts';
@@ -30,9 +30,16 @@ export interface TurnEnding {
   call?: ModelCallRecord;
 }
 
+type Work<Result> = (manager: EntityManager, write: Write) => Promise<Result>;
+
+// The `seq` of the row that the same transaction writes: taken by now, under the session's lock.
+const RESTART = `attempt = attempt + 1, started_seq = (
+  SELECT last_seq FROM conversation.sessions AS session
+   WHERE (session.tenant_id, session.session_id) = (turns.tenant_id, turns.session_id))`;
+
 interface WrittenRows {
   content: RowContent;
-  write: (manager: EntityManager) => Promise<OutboxRow[]>;
+  work: Work<OutboxRow[]>;
 }
 
 /** Every method throws {@link TurnLostError} when the turn is no longer this attempt's. */
@@ -50,16 +57,18 @@ export class WriteTurn {
     signal?: AbortSignal,
   ): Promise<void> {
     const content = assistantRow(turn, row);
-    const write = async (manager: EntityManager): Promise<OutboxRow[]> => {
-      const seq = await takeSeqOf(manager, turn);
-      await leaveRunning(manager, turn, `state = '${state}', owner = NULL`);
-      await readyNextTurn(manager, turn.tenantId, turn.sessionId);
+    const work = async (manager: EntityManager, write: Write): Promise<OutboxRow[]> => {
+      const [seq] = await Promise.all([
+        takeSeqOf(manager, turn),
+        leaveRunning(manager, turn, `state = '${state}', owner = NULL`),
+      ]);
+      readyNextTurn(write, turn.tenantId, turn.sessionId);
       if (call !== undefined) {
-        await bookModelCall(manager, turn, call);
+        bookModelCall(write, turn, call);
       }
-      return [await insertRow(manager, { content, seq })];
+      return [insertRow(write, { content, seq })];
     };
-    await this.#writeRows(turn, { content, write }, signal);
+    await this.#writeRows(turn, { content, work }, signal);
   }
 
   /** Lets go of the turn until there is a result of each call that its model has asked for. */
@@ -69,8 +78,9 @@ export class WriteTurn {
     if (first === undefined) {
       throw new Error('A turn waits for a call at least.');
     }
-    const write = (manager: EntityManager) => beginWait(manager, turn, { wait, prepared });
-    await this.#writeRows(turn, { content: first.content, write }, signal);
+    const work = (manager: EntityManager, write: Write): Promise<OutboxRow[]> =>
+      beginWait({ manager, write }, turn, { wait, prepared });
+    await this.#writeRows(turn, { content: first.content, work }, signal);
   }
 
   /**
@@ -86,21 +96,23 @@ export class WriteTurn {
   ): Promise<ClaimedTurn> {
     const content = assistantRow(turn, startedContent(turn.keep));
     let startedSeq = 0;
-    const write = async (manager: EntityManager): Promise<OutboxRow[]> => {
-      startedSeq = await takeSeqOf(manager, turn);
-      await leaveRunning(manager, turn, `attempt = attempt + 1, started_seq = ${startedSeq}`);
-      await bookModelCall(manager, turn, call);
-      return [await insertRow(manager, { content, seq: startedSeq })];
+    const work = async (manager: EntityManager, write: Write): Promise<OutboxRow[]> => {
+      [startedSeq] = await Promise.all([
+        takeSeqOf(manager, turn),
+        leaveRunning(manager, turn, RESTART),
+      ]);
+      bookModelCall(write, turn, call);
+      return [insertRow(write, { content, seq: startedSeq })];
     };
-    const stored = await this.#writeRows(turn, { content, write }, signal);
+    const stored = await this.#writeRows(turn, { content, work }, signal);
     return { ...turn, attempt: turn.attempt + 1, startedSeq: stored ?? startedSeq };
   }
 
   /** Keeps a finished step. A later attempt goes on after it, and earlier deaths are forgiven. */
   async saveStep(turn: ClaimedTurn, step: AnswerStep, signal?: AbortSignal): Promise<ClaimedTurn> {
-    await this.#retry(turn, signal, async (manager) => {
+    await this.#retry(turn, signal, async (manager, write) => {
       await leaveRunning(manager, turn, 'deaths = 0');
-      await insertStep(manager, turn, step);
+      insertStep(write, turn, step);
     });
     return { ...turn, deaths: 0, steps: [...turn.steps, step], keep: turn.keep + step.kept };
   }
@@ -116,9 +128,10 @@ export class WriteTurn {
 
   /** Books the call of an attempt that was cut from outside, where nobody else has. */
   async bookLostCall(turn: ClaimedTurn): Promise<void> {
-    await this.transaction.run(turn.tenantId, (manager) =>
-      bookModelCall(manager, turn, { outcome: 'lost' }),
-    );
+    await this.transaction.run(turn.tenantId, (_manager, write) => {
+      bookModelCall(write, turn, { outcome: 'lost' });
+      return Promise.resolve();
+    });
   }
 
   /**
@@ -127,11 +140,11 @@ export class WriteTurn {
    */
   async #writeRows(
     turn: ClaimedTurn,
-    { content, write }: WrittenRows,
+    { content, work }: WrittenRows,
     signal?: AbortSignal,
   ): Promise<number | null> {
     try {
-      const rows = await this.#retry(turn, signal, write);
+      const rows = await this.#retry(turn, signal, work);
       this.announcer.publish(rows);
       return null;
     } catch (error) {
@@ -146,11 +159,11 @@ export class WriteTurn {
   #retry<Result>(
     turn: ClaimedTurn,
     signal: AbortSignal | undefined,
-    write: (manager: EntityManager) => Promise<Result>,
+    work: Work<Result>,
   ): Promise<Result> {
     const attempt = async (): Promise<Result> => {
       try {
-        return await this.transaction.run(turn.tenantId, write);
+        return await this.transaction.run(turn.tenantId, work);
       } catch (error) {
         throw isDatabaseFault(error)
           ? new TransientError('A write of a turn', { cause: error })
