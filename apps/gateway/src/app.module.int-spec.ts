@@ -112,6 +112,7 @@ describe('the gateway', () => {
 
   it('takes every caller for the default tenant only where that is allowed (P7)', async () => {
     const open = loadConfig(gatewayConfig, { GATEWAY_REQUIRE_AUTH: 'false' });
+    process.env['NODE_ENV'] = 'production';
     expect(() => new Authenticator(authOptions(open, 'gateway'))).toThrow('NODE_ENV=development');
     process.env['NODE_ENV'] = 'development';
     try {
@@ -134,7 +135,7 @@ describe('the gateway', () => {
       expect(answer.status).toBe(202);
       expect((await gateway.get('/v1/session/open')).body['created_by']).toBe('anonymous');
     } finally {
-      process.env['NODE_ENV'] = 'test';
+      process.env['NODE_ENV'] = 'development';
     }
   });
 

@@ -53,8 +53,17 @@ denied_by contains "route_unknown" if not route_known
 
 denied_by contains "tenant_foreign" if not tenant_own
 
-denied_by contains "resource_undeclared" if not resource_declared
+denied_by contains "resource_undeclared" if {
+	route_known
+	not resource_declared
+}
 
-denied_by contains "scope_missing" if not scope_granted
+denied_by contains "scope_missing" if {
+	route_known
+	not scope_granted
+}
 
-denied_by contains "role_forbids" if not role_permits
+denied_by contains "role_forbids" if {
+	route_known
+	not role_permits
+}

@@ -76,7 +76,7 @@ test_each_part_of_the_principal_is_needed if {
 test_an_unknown_route_is_denied if {
 	request := changed(reading, {"path": "/v1/session/{id}/secrets"})
 	not authz.allow with input as request with data.soma.routes as routes with data.soma.roles as roles
-	"route_unknown" in authz.denied_by with input as request
+	authz.denied_by == {"route_unknown"} with input as request
 		with data.soma.routes as routes
 		with data.soma.roles as roles
 }

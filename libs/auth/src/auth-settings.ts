@@ -1,5 +1,5 @@
 import { clientIdentifier } from '@soma/contracts';
-import { booleanSetting, listSetting } from '@soma/kernel';
+import { booleanSetting, listSetting, secretSetting } from '@soma/kernel';
 import { z } from 'zod';
 import type { AuthenticationOptions } from './authenticator.ts';
 
@@ -22,6 +22,24 @@ export const authSettings = {
   DEFAULT_TENANT: clientIdentifier
     .default('acme')
     .describe('Tenant of every caller while `GATEWAY_REQUIRE_AUTH` is `false`.'),
+  OPA_URL: z
+    .url('must be a URL')
+    .optional()
+    .describe(
+      'Where Open Policy Agent is, which decides on every request. Unset works only with ' +
+        '`NODE_ENV=development`: there the declarations of the routes decide alone.',
+    ),
+  OPENFGA_API_URL: z
+    .url('must be a URL')
+    .optional()
+    .describe(
+      'Where OpenFGA is, which knows who is what to whom. Unset works only with ' +
+        '`NODE_ENV=development`.',
+    ),
+  OPENFGA_API_TOKEN: secretSetting
+    .optional()
+    .describe('The key that OpenFGA asks its callers for.'),
+  OPENFGA_STORE: z.string().default('soma').describe('Name of our store in OpenFGA.'),
 };
 
 type AuthConfig = z.output<z.ZodObject<typeof authSettings>>;
@@ -40,5 +58,12 @@ export function authOptions(config: AuthConfig, audience: string): Authenticatio
     tenantClaims: config.GATEWAY_JWT_TENANT_CLAIMS,
     requireAuth: config.GATEWAY_REQUIRE_AUTH,
     defaultTenant: config.DEFAULT_TENANT,
+    policyUrl: config.OPA_URL,
+    relationships: relationshipsOf(config),
   };
+}
+
+function relationshipsOf(config: AuthConfig): AuthenticationOptions['relationships'] {
+  const { OPENFGA_API_URL: url, OPENFGA_API_TOKEN: token, OPENFGA_STORE: store } = config;
+  return url === undefined ? undefined : { url, token, store };
 }

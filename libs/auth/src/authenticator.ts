@@ -2,12 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { accessScope, type Principal } from '@soma/contracts';
 import { ConfigError, isDevelopment } from '@soma/kernel';
+import type { EngineOptions } from './access/engines.ts';
 import { TokenVerifier, type TokenVerifierOptions } from './token-verifier.ts';
 import { bearerToken } from './bearer-token.ts';
 import { invalidToken } from './unauthenticated.ts';
 
-/** Who may come in. */
-export interface AuthenticationOptions extends TokenVerifierOptions {
+/** Who may come in, and who decides what they may do. */
+export interface AuthenticationOptions extends TokenVerifierOptions, EngineOptions {
   /** False lets everyone in as {@link defaultTenant}. It works in development alone. */
   requireAuth: boolean;
   /** Whose data is touched while `requireAuth` is false. */

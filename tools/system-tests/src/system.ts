@@ -9,7 +9,9 @@ import {
   createTestKafka,
   createTestRedis,
   freePort,
+  installedTool,
   ServerProcess,
+  startAccessServers,
   startModelServer,
   startTokenIssuer,
   type TestModelServer,
@@ -86,6 +88,7 @@ export async function startSystem(
   const models = running.use(await startModelServer());
   const environment = {
     ...environmentOf(issuer, models),
+    ...(await accessEnvironment(running)),
     KAFKA_BROKERS: kafka.brokers,
     KAFKA_TOPIC_PREFIX: kafka.topicPrefix,
     REDIS_URL: redisUrl,
@@ -126,6 +129,13 @@ export async function startSystem(
     tokenFor: (tenant = 'acme') => issuer.tokenFor(tenant, 'gateway', { expiresIn: '1 hour' }),
     leaseMs: LEASE_MS,
   };
+}
+
+/** As in production, where there are the tools to build what decides on requests there. */
+async function accessEnvironment(running: AsyncDisposableStack): Promise<Record<string, string>> {
+  return installedTool('opa') !== undefined && installedTool('openfga') !== undefined
+    ? (await startAccessServers(running)).settings
+    : { NODE_ENV: 'development' };
 }
 
 function environmentOf(issuer: TestTokenIssuer, models: TestModelServer): Record<string, string> {

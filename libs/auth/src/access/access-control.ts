@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
-import { type Principal, roleScopes } from '@soma/contracts';
-import { newIdentifier } from '@soma/kernel';
+import { type Principal, relationOf, roleScopes } from '@soma/contracts';
+import { newIdentifier, type Problem } from '@soma/kernel';
 import { ACCESS_OBJECTS, type AccessObjects } from './access-objects.ts';
 import type { AccessRule } from './access-rule.ts';
 import type { RouteTemplate } from './access-table.ts';
@@ -11,6 +11,8 @@ import {
   type DenialReporter,
   insufficientScope,
 } from './denial.ts';
+import { PolicyClient } from './policy-client.ts';
+import { type RelationQuestion, Relationships } from './relationships.ts';
 
 /** One request, and the rule of its route. */
 export interface AccessRequest {
@@ -24,15 +26,26 @@ export interface AccessRequest {
   requestId: string | null;
 }
 
+/** A thing of a tenant, and whose it is. */
+export interface OwnedObject {
+  id: string;
+  owner: string;
+}
+
 /**
- * Decides whether a request may go on: first by the scope and the role that the route declares,
- * then by whose the thing is that it names. Each can only narrow what the one before allows.
+ * Decides whether a request may go on: by the scope and the role that the route declares, then by
+ * the policy, then by what the caller is to the tenant or to the thing that the request names. Each
+ * can only narrow what the one before allows.
+ *
+ * In development the policy and the relationships may be missing. Then whose a thing is decides.
  */
 @Injectable()
 export class AccessControl {
   private readonly logger = new Logger(AccessControl.name);
 
   constructor(
+    @Inject(PolicyClient) private readonly policy: PolicyClient | null,
+    @Inject(Relationships) private readonly relationships: Relationships | null,
     @Optional() @Inject(ACCESS_OBJECTS) private readonly objects?: AccessObjects,
     @Optional() @Inject(DENIAL_REPORTER) private readonly report?: DenialReporter,
   ) {}
@@ -42,9 +55,49 @@ export class AccessControl {
    * become the caller's own: somebody else may begin it at the same moment.
    *
    * @throws {@link Problem} 403 `insufficient_scope` or `access_denied`; what is answered for a
-   *   missing thing where the caller may not know of it.
+   *   missing thing where the caller may not know of it; 502 `policy_unavailable` or
+   *   `relationships_unavailable`
    */
   async authorize(request: AccessRequest): Promise<{ beginsOwn: boolean }> {
+    this.checkDeclaration(request);
+    const object = await this.objectOf(request);
+    // At once: each is a way there and back.
+    const [, isRelated] = await Promise.all([
+      this.checkPolicy(request),
+      this.isRelated(request, object),
+    ]);
+    if (!isRelated) {
+      throw this.unrelated(request, object);
+    }
+    const { principal, rule, objectId } = request;
+    // Services share what their tenant has.
+    const isPerson = principal.role !== undefined;
+    const isMissing = rule.relation !== undefined && objectId !== null && object === null;
+    return { beginsOwn: isPerson && isMissing };
+  }
+
+  /**
+   * Which things of a list the caller may read, in their order.
+   *
+   * @throws {@link Problem} 502 `relationships_unavailable`
+   */
+  async mayRead(
+    principal: Principal,
+    type: AccessRule['resource'],
+    objects: readonly OwnedObject[],
+  ): Promise<boolean[]> {
+    if (this.relationships === null) {
+      return objects.map(({ owner }) => isOwn(principal, owner));
+    }
+    const questions = objects.map((object): RelationQuestion => ({
+      principal,
+      relation: 'reader',
+      object: { type, ...object },
+    }));
+    return this.relationships.checkEach(principal, questions);
+  }
+
+  private checkDeclaration(request: AccessRequest): void {
     const { principal, rule } = request;
     if (rule.scope !== null && !principal.scopes.includes(rule.scope)) {
       throw insufficientScope(rule.scope, this.deny(request, 'scope_missing'));
@@ -52,25 +105,59 @@ export class AccessControl {
     if (!isScopeOfRole(principal, rule)) {
       throw accessDenied(this.deny(request, 'role_forbids'));
     }
-    return { beginsOwn: rule.relation !== undefined && (await this.isMissing(request)) };
   }
 
-  private async isMissing(request: AccessRequest): Promise<boolean> {
+  private async checkPolicy(request: AccessRequest): Promise<void> {
+    const { principal, rule, route, objectId, address } = request;
+    const answer = await this.policy?.decide({
+      ...route,
+      principal,
+      resource: { type: rule.resource, id: objectId },
+      source: { address },
+    });
+    if (answer?.isAllowed === false) {
+      const rules = answer.rules.length > 0 ? answer.rules.join(',') : 'no_reason_given';
+      throw accessDenied(this.deny(request, `policy:${rules}`, answer.decisionId));
+    }
+  }
+
+  /** What the rule asks a relation to, with its owner; null where there is no such thing. */
+  private async objectOf(request: AccessRequest): Promise<OwnedObject | null> {
     const { principal, rule, objectId } = request;
-    if (objectId === null) {
-      // Nothing is named, or what nothing can be called: that, validation refuses.
-      return false;
+    if (rule.relation === undefined || objectId === null) {
+      // A name that nothing can have is refused where the request is validated.
+      return null;
     }
     const owner = await this.known.ownerOf(rule.resource, principal.tenant_id, objectId);
-    if (owner === null && rule.mayBeNew === true) {
-      // Services share what their tenant has.
-      return principal.role !== undefined;
-    }
-    if (owner === null || !isOwn(principal, owner)) {
-      if (owner !== null) this.deny(request, 'not_owner');
+    if (owner === null && rule.mayBeNew !== true) {
       throw this.known.notFound(rule.resource, objectId);
     }
-    return false;
+    return owner === null ? null : { id: objectId, owner };
+  }
+
+  private async isRelated(request: AccessRequest, object: OwnedObject | null): Promise<boolean> {
+    const { principal, rule } = request;
+    if (this.relationships === null) {
+      return object === null || isOwn(principal, object.owner);
+    }
+    if (object !== null && rule.relation !== undefined) {
+      const { relation, resource: type } = rule;
+      return this.relationships.check({ principal, relation, object: { type, ...object } });
+    }
+    return (
+      rule.scope === null ||
+      this.relationships.check({ principal, relation: relationOf(rule.scope), object: null })
+    );
+  }
+
+  private unrelated(request: AccessRequest, object: OwnedObject | null): Problem {
+    const { rule } = request;
+    if (object === null) {
+      return accessDenied(this.deny(request, 'relation:tenant'));
+    }
+    this.deny(request, `relation:${rule.relation ?? 'reader'}`);
+    // No word of the decision: it would tell that there is such a thing.
+    return this.known.notFound(rule.resource, object.id);
   }
 
   private get known(): AccessObjects {
@@ -81,21 +168,21 @@ export class AccessControl {
   }
 
   /** Tells of a denial and answers its id. */
-  private deny(request: AccessRequest, denyingRule: string): string {
-    const { principal, rule, route, objectId, address, requestId } = request;
+  private deny(request: AccessRequest, rule: string, decisionId = newIdentifier()): string {
+    const { principal, route, objectId, address, requestId } = request;
     const denial: Denial = {
-      decisionId: newIdentifier(),
-      rule: denyingRule,
+      decisionId,
+      rule,
       principal,
       ...route,
-      resource: { type: rule.resource, id: objectId },
+      resource: { type: request.rule.resource, id: objectId },
       address,
       requestId,
     };
     this.logger.warn({
       message: 'Access was denied.',
-      decision_id: denial.decisionId,
-      rule: denyingRule,
+      decision_id: decisionId,
+      rule,
       subject: principal.subject,
       tenant_id: principal.tenant_id,
       ...route,
@@ -104,7 +191,7 @@ export class AccessControl {
       request_id: requestId,
     });
     this.report?.(denial);
-    return denial.decisionId;
+    return decisionId;
   }
 }
 

@@ -164,7 +164,7 @@ describe('AccessGuard', () => {
     expect(foreign).toMatchObject({ status: 404, body: { code: 'session_not_found' } });
     expect(missing).toMatchObject({ status: 404, body: { code: 'session_not_found' } });
     expect(Object.keys(foreign.body)).toEqual(Object.keys(missing.body));
-    expect(denials).toMatchObject([{ rule: 'not_owner', path: '/v1/session/{id}' }]);
+    expect(denials).toMatchObject([{ rule: 'relation:reader', path: '/v1/session/{id}' }]);
   });
 
   it('finds what is meant in the body, and lets anybody begin a new one', async () => {

@@ -44,6 +44,7 @@ export class HealthChecks implements OnApplicationBootstrap, BeforeApplicationSh
   private readonly dependencies = new Map<string, Dependency>();
   private readonly statuses = new Map<string, DependencyStatus>();
   private readonly conditions = new Map<string, () => boolean>();
+  private readonly notes = new Map<string, string>();
   private readonly breakers: Breaker[] = [];
   private readonly answered = new Set<string>();
   private stopping = false;
@@ -57,6 +58,11 @@ export class HealthChecks implements OnApplicationBootstrap, BeforeApplicationSh
   /** Shows a breaker among the dependencies: `down` while it is not closed. */
   addBreaker(breaker: Breaker): void {
     this.breakers.push(breaker);
+  }
+
+  /** Says something of the service in its summary that does not change while it runs. */
+  note(name: string, value: string): void {
+    this.notes.set(name, value);
   }
 
   /** Keeps the service unready while a condition of its own does not hold. */
@@ -93,6 +99,7 @@ export class HealthChecks implements OnApplicationBootstrap, BeforeApplicationSh
     return {
       status: isDown ? 'down' : isDegraded ? 'degraded' : 'ok',
       version,
+      ...Object.fromEntries(this.notes),
       dependencies: {
         ...Object.fromEntries(this.breakers.map((breaker) => [breaker.name, statusOf(breaker)])),
         ...Object.fromEntries(this.statuses),
