@@ -23,7 +23,8 @@ const services = [
 function deployment(variables: Record<string, string>, grace = 35): string {
   const all = { SOMA_MASTER_KEY_FILE: '/run/secrets/soma/SOMA_MASTER_KEY', ...variables };
   const env = Object.entries(all).map(([name, value]) => ({ name, value }));
-  const pod = { terminationGracePeriodSeconds: grace, containers: [{ name: 'gateway', env }] };
+  const gateway = { name: 'gateway', image: 'registry.example.com/soma-gateway:1', env };
+  const pod = { terminationGracePeriodSeconds: grace, containers: [gateway] };
   return JSON.stringify({ kind: 'Deployment', spec: { template: { spec: pod } } });
 }
 
@@ -43,6 +44,11 @@ describe('manifestFaults', () => {
     [{ SOMA_MASTER_KEY: 'a2V5' }, 'gateway: SOMA_MASTER_KEY is a secret and stands in plain sight'],
   ])('finds %j', (variables, fault) => {
     expect(manifestFaults(deployment(variables), services)).toEqual([fault]);
+  });
+
+  it('knows nothing of the settings of programs of others', () => {
+    const manifests = deployment({ LOG_LEVLE: 'info' }).replace('soma-gateway', 'envoy');
+    expect(manifestFaults(manifests, services)).toEqual([]);
   });
 
   it('finds a required setting that is missing', () => {

@@ -7,6 +7,7 @@ const SHUTDOWN_SPARE_SECONDS = 5;
 
 const container = z.object({
   name: z.string(),
+  image: z.string(),
   env: z.array(z.object({ name: z.string(), value: z.string().optional() })).default([]),
 });
 const workload = z.object({
@@ -32,12 +33,17 @@ export function manifestFaults(manifests: string, services: readonly DescribedSe
     const parsed = workload.safeParse(document.toJS());
     if (!parsed.success) return [];
     const { terminationGracePeriodSeconds: grace, containers } = parsed.data.spec.template.spec;
-    return containers.flatMap((each) => {
+    return containers.filter(isOurs).flatMap((each) => {
       const service = services.find(({ name }) => name === each.name);
       if (service === undefined) return [`${each.name}: no such program`];
       return [...settingFaults(each, service), ...graceFaults(each, service, grace)];
     });
   });
+}
+
+/** Images of ours are `<registry>/soma-<program>`; what others make reads other settings. */
+function isOurs({ image }: Container): boolean {
+  return image.includes('/soma-');
 }
 
 function settingFaults({ name, env }: Container, { settings }: DescribedService): string[] {

@@ -65,8 +65,10 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- toYaml $taken -}}
 {{- end -}}
 
+{{- /* `without`: a setting that this program does not get here. */ -}}
 {{- define "soma.env" -}}
 {{- $root := .root -}}
+{{- $without := .without | default "" -}}
 {{- $app := .app -}}
 {{- $values := include "soma.values" . | fromYaml -}}
 {{- $plain := merge (dict) ($values.settings | default dict) $root.Values.settings -}}
@@ -74,7 +76,8 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 - name: NODE_ENV
   value: production
 {{- range include "soma.schema" . | fromJsonArray }}
-{{- if hasKey $secrets .name }}
+{{- if eq .name $without }}
+{{- else if hasKey $secrets .name }}
 - name: {{ hasSuffix "_FILE" .name | ternary .name (printf "%s_FILE" .name) }}
   value: /run/secrets/soma/{{ .name }}
 {{- else if hasKey $plain .name }}
@@ -84,6 +87,15 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- end }}
 - name: {{ .name }}
   value: {{ $value | quote }}
+{{- else if eq .name "OPA_URL" }}
+- name: OPA_URL
+  value: {{ $root.Values.policy.sidecar.enabled | ternary "http://localhost:8181" (printf "http://opa.%s.svc.cluster.local:8181" $root.Release.Namespace) }}
+{{- else if eq .name "POLICY_BUNDLE_FILE" }}
+- name: POLICY_BUNDLE_FILE
+  value: /run/policy/{{ $root.Values.policy.bundle }}
+{{- else if eq .name "OPENFGA_API_URL" }}
+- name: OPENFGA_API_URL
+  value: http://openfga.{{ $root.Release.Namespace }}.svc.cluster.local:8080
 {{- else if eq .name "SOMA_VERSION" }}
 - name: SOMA_VERSION
   value: {{ include "soma.tag" $root | quote }}
@@ -97,6 +109,21 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- fail (printf "%s needs %s, under settings or secrets" $app .name) }}
 {{- end }}
 {{- end }}
+{{- end -}}
+
+{{- /* Not empty where an app's schema has the setting. */ -}}
+{{- define "soma.reads" -}}
+{{- range include "soma.schema" . | fromJsonArray -}}
+{{- if eq .name $.setting -}}yes{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "soma.asksPolicy" -}}
+{{- include "soma.reads" (merge (dict "setting" "OPA_URL") .) -}}
+{{- end -}}
+
+{{- define "soma.servesPolicy" -}}
+{{- include "soma.reads" (merge (dict "setting" "POLICY_BUNDLE_FILE") .) -}}
 {{- end -}}
 
 {{- /* How long a service may finish what it has begun, in seconds. */ -}}
@@ -138,6 +165,9 @@ imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 volumeMounts:
   - { name: tmp, mountPath: /tmp }
   - { name: secrets, mountPath: /run/secrets/soma, readOnly: true }
+  {{- if include "soma.servesPolicy" . }}
+  - { name: policy, mountPath: /run/policy, readOnly: true }
+  {{- end }}
 {{- end -}}
 
 {{- define "soma.volumes" -}}
@@ -153,4 +183,60 @@ volumes:
             name: {{ $ref.name }}
             items: [{ key: {{ $ref.key }}, path: {{ $name }} }]
         {{- end }}
+  {{- if or (include "soma.servesPolicy" .) (include "soma.hasAgent" .) }}
+  - name: policy
+    configMap: { name: {{ .root.Values.policy.configMap }} }
+  {{- end }}
+{{- end -}}
+
+{{- define "soma.hasAgent" -}}
+{{- if .root.Values.policy.sidecar.enabled -}}
+{{- include "soma.asksPolicy" . -}}
+{{- end -}}
+{{- end -}}
+
+{{- /*
+The policy agent beside an app. It starts before the app, ends after it, and makes the pod unready while it
+has no policies that it could verify. It fetches them from identity; in identity's own pod from its neighbour,
+so that the first pod of all can start.
+*/ -}}
+{{- define "soma.agent" -}}
+{{- $values := .root.Values.policy -}}
+{{- $identity := .root.Values.apps.identity -}}
+{{- $host := eq .app "identity" | ternary "localhost" (printf "%s.%s.svc.cluster.local" $identity.service .root.Release.Namespace) -}}
+{{- $bundle := "bundles.somaagent01" -}}
+- name: opa
+  image: {{ $values.sidecar.image | quote }}
+  imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+  restartPolicy: Always
+  {{- include "soma.containerSecurity" . | nindent 2 }}
+  args:
+    - run
+    - --server
+    # The API is for the neighbour alone; probes reach what follows.
+    - --addr=127.0.0.1:8181
+    - --diagnostic-addr=0.0.0.0:8282
+    - --log-level=error
+    - --skip-version-check
+    - --set=services.identity.url=http://{{ $host }}:{{ $identity.port }}
+    - --set={{ $bundle }}.service=identity
+    - --set={{ $bundle }}.resource=/policy/bundles/somaagent01.tar.gz
+    - --set={{ $bundle }}.polling.min_delay_seconds=5
+    - --set={{ $bundle }}.polling.max_delay_seconds=10
+    - --set={{ $bundle }}.signing.keyid=somaagent01
+    - --set=keys.somaagent01.algorithm=ES256
+    - --set-file=keys.somaagent01.key=/run/policy/{{ $values.publicKey }}
+  ports:
+    - { name: policy-health, containerPort: 8282 }
+  readinessProbe:
+    httpGet: { path: '/health?bundles', port: policy-health }
+    periodSeconds: 5
+    failureThreshold: 3
+  livenessProbe:
+    httpGet: { path: /health, port: policy-health }
+    periodSeconds: 10
+    failureThreshold: 3
+  resources: {{- toYaml $values.sidecar.resources | nindent 4 }}
+  volumeMounts:
+    - { name: policy, mountPath: /run/policy, readOnly: true }
 {{- end -}}
