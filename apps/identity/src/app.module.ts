@@ -4,8 +4,10 @@ import { HealthChecks } from '@soma/http';
 import { AuditEvents, AuditEventsModule, MessagingModule } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
 import { DatabaseProbe, databaseUrl, PersistenceModule } from '@soma/persistence';
+import { ApiKeysModule } from './api-keys/api-keys.module.ts';
 import { AuditModule } from './audit/audit.module.ts';
 import { HeadExportModule } from './audit/head-export.module.ts';
+import { ConfigUpdatesDeliveryModule } from './config-updates/config-updates-delivery.module.ts';
 import { ConfigUpdatesModule } from './config-updates/config-updates.module.ts';
 import type { IdentityConfig } from './identity.config.ts';
 import { MasterKeyModule } from './master-key/master-key.module.ts';
@@ -13,6 +15,7 @@ import { OAuthModule } from './oauth/oauth.module.ts';
 import { PolicyBundleModule } from './policy-bundle/policy-bundle.module.ts';
 import { PublishedKeysModule } from './signing-keys/published-keys.module.ts';
 import { SecondFactorsModule } from './second-factors/second-factors.module.ts';
+import { RuntimeModule } from './runtime/runtime.module.ts';
 import { TenancyModule } from './tenancy/tenancy.module.ts';
 
 /** The whole service. */
@@ -37,8 +40,11 @@ export class AppModule {
         DenialReports.to(AuditEvents),
         AuditModule,
         HeadExportModule.to(config.AUDIT_HEADS_FILE),
+        RuntimeModule,
         ConfigUpdatesModule,
+        ConfigUpdatesDeliveryModule,
         TenancyModule,
+        ApiKeysModule,
         PolicyBundleModule.configure(config.POLICY_BUNDLE_FILE),
         OAuthModule.configure({
           issuer: config.IDENTITY_ISSUER,

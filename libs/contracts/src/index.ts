@@ -46,6 +46,47 @@ export {
   type AuditQuery,
 } from './http/audit.contract.ts';
 export { type ToolCall, type ToolOutcome, type ToolStatus } from './conversation/tool-call.ts';
+export {
+  apiKey,
+  type ApiKey,
+  apiKeyList,
+  type ApiKeyList,
+  apiKeyListQuery,
+  type ApiKeyListQuery,
+  createApiKeyRequest,
+  type CreateApiKeyRequest,
+  createdApiKey,
+  type CreatedApiKey,
+  rotateApiKeyRequest,
+  type RotateApiKeyRequest,
+} from './http/api-key.contract.ts';
+export {
+  acceptInvitationRequest,
+  type AcceptInvitationRequest,
+  createdInvitation,
+  type CreatedInvitation,
+  createInvitationRequest,
+  type CreateInvitationRequest,
+  type Invitation,
+  invitationList,
+  type InvitationList,
+  member,
+  type Member,
+  memberList,
+  type MemberList,
+  memberListQuery,
+  type MemberListQuery,
+  membership,
+  type Membership,
+  serviceAccount,
+  type ServiceAccount,
+  serviceAccountList,
+  type ServiceAccountList,
+  serviceAccountRequest,
+  type ServiceAccountRequest,
+  updateMemberRequest,
+  type UpdateMemberRequest,
+} from './http/member.contract.ts';
 export { modelList, type ModelList } from './http/model.contract.ts';
 export {
   createPersonaRequest,
@@ -91,6 +132,16 @@ export {
   streamQuery,
   type StreamQuery,
 } from './http/stream.contract.ts';
+export {
+  createdTenant,
+  type CreatedTenant,
+  createTenantRequest,
+  type CreateTenantRequest,
+  tenant,
+  type Tenant,
+  updateTenantRequest,
+  type UpdateTenantRequest,
+} from './http/tenant.contract.ts';
 export { clientIdentifier, timestamp } from './identifiers.ts';
 export { principal, type Principal } from './principal.ts';
 export { appServing, type RoutedApp, routeTable } from './routes.ts';

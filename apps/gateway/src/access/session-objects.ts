@@ -2,8 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { AccessObjects } from '@soma/auth';
 import type { AccessResource } from '@soma/contracts';
 import type { Problem } from '@soma/kernel';
+import { rethrowFault } from '@soma/persistence';
 import { sessionNotFound, SessionOwners } from '@soma/sessions';
-import { rethrowFault } from '../runtime/faults.ts';
 
 /** Whose sessions are. They are the one thing here that belongs to somebody within a tenant. */
 @Injectable()

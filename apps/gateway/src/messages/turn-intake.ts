@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Accepted } from '@soma/contracts';
 import { gauge, traceHeaders } from '@soma/observability';
+import { rethrowFault } from '@soma/persistence';
 import { type AcceptRequest, AcceptTurns } from '@soma/sessions';
-import { rethrowFault } from '../runtime/faults.ts';
 import { SessionMeta } from '../session-meta/session-meta.ts';
 import { OutboxGate } from './outbox-gate.ts';
 

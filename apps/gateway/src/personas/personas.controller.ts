@@ -26,9 +26,9 @@ import {
   type UpdatePersonaRequest,
 } from '@soma/contracts';
 import { Operation } from '@soma/http';
+import { FaultInterceptor } from '@soma/persistence';
 import { Personas } from '@soma/sessions';
 import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
-import { FaultInterceptor } from '../runtime/faults.ts';
 import { CreatePersona } from './create-persona.ts';
 import { UpdatePersona } from './update-persona.ts';
 

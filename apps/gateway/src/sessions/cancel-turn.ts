@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import type { Cancelled, CancelRequest } from '@soma/contracts';
+import { rethrowFault } from '@soma/persistence';
 import { CancelTurns } from '@soma/sessions';
 import { type Caller, idempotencyOf } from '../runtime/caller.ts';
-import { rethrowFault } from '../runtime/faults.ts';
 
 /** Which turn is to end. */
 export interface CancelTurnRequest extends CancelRequest {

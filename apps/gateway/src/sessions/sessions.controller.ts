@@ -29,10 +29,10 @@ import {
   type TimelineQuery,
 } from '@soma/contracts';
 import { Operation } from '@soma/http';
+import { FaultInterceptor } from '@soma/persistence';
 import { sessionNotFound, Sessions } from '@soma/sessions';
 import { READ_SESSION, WRITE_SESSION } from '../access/session-rules.ts';
 import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
-import { FaultInterceptor } from '../runtime/faults.ts';
 import { CancelTurn } from './cancel-turn.ts';
 import { ReadTimeline } from './read-timeline.ts';
 

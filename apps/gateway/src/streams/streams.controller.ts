@@ -20,11 +20,11 @@ import {
   type StreamTicket,
 } from '@soma/contracts';
 import { Operation, type OperationOptions } from '@soma/http';
+import { FaultInterceptor } from '@soma/persistence';
 import { StreamTickets } from '@soma/sessions';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { READ_SESSION } from '../access/session-rules.ts';
-import { FaultInterceptor } from '../runtime/faults.ts';
 import { OpenEventStream } from './open-event-stream.ts';
 import { EVENTS_ROUTE } from './stream-access.ts';
 

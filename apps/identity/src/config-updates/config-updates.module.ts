@@ -1,18 +1,7 @@
 import { Global, Module } from '@nestjs/common';
-import { HealthChecks } from '@soma/http';
-import { ConfigUpdatesReader } from '@soma/messaging';
-import { ConfigUpdatesRelay } from './config-updates-relay.ts';
 import { ConfigUpdates } from './config-updates.ts';
 
-/** Tells every process of Soma what has changed, and hears of it too. */
+/** Writes down what every process of Soma is to let go. */
 @Global()
-@Module({
-  providers: [ConfigUpdates, ConfigUpdatesReader, ConfigUpdatesRelay],
-  exports: [ConfigUpdates, ConfigUpdatesReader],
-})
-export class ConfigUpdatesModule {
-  constructor(health: HealthChecks, reader: ConfigUpdatesReader) {
-    // Before that it could take what is revoked for good.
-    health.addReadiness('config_updates', () => reader.isCaughtUp);
-  }
-}
+@Module({ providers: [ConfigUpdates], exports: [ConfigUpdates] })
+export class ConfigUpdatesModule {}

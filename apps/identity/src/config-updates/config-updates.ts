@@ -50,11 +50,13 @@ export class ConfigUpdates {
 const UPSERT = `
   INSERT INTO identity.config_updates AS kept
     (tenant_id, entity, entity_id, version, deleted, occurred_at, publish_at)
-  VALUES ($1, $2, $3, $4, $5, clock_timestamp(), coalesce($6, clock_timestamp()))
+  VALUES ($1, $2, $3, $4, $5, coalesce($6, clock_timestamp()), coalesce($6, clock_timestamp()))
   ON CONFLICT (tenant_id, entity, entity_id) DO UPDATE
      SET version = greatest(excluded.version, kept.version + (excluded.entity <> 'principal')::int),
          deleted = excluded.deleted,
-         occurred_at = excluded.occurred_at,
+         occurred_at = CASE WHEN kept.published_at IS NULL
+                            THEN least(kept.occurred_at, excluded.occurred_at)
+                            ELSE excluded.occurred_at END,
          publish_at = CASE WHEN kept.published_at IS NULL
                            THEN least(kept.publish_at, excluded.publish_at)
                            ELSE excluded.publish_at END,

@@ -1,6 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type Provider from 'oidc-provider';
+import { ApiKeyClients } from '../api-keys/api-key-clients.ts';
 import type { SigningKey } from '../signing-keys/signing-keys.ts';
 import { createProvider } from './create-provider.ts';
 import { OidcRecords } from './oidc-records.ts';
@@ -25,8 +26,9 @@ export class AuthorizationServer {
     @Inject(KEYS) keys: readonly SigningKey[],
     records: OidcRecords,
     people: PersonAccess,
+    apiKeys: ApiKeyClients,
   ) {
-    this.provider = createProvider({ issuer, keys, clients, records, people });
+    this.provider = createProvider({ issuer, keys, clients, records, people, apiKeys });
   }
 
   current(): Provider {

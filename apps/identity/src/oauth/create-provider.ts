@@ -6,7 +6,9 @@ import Provider, {
   type errors,
   type KoaContextWithOIDC,
 } from 'oidc-provider';
+import type { ApiKeyClients } from '../api-keys/api-key-clients.ts';
 import type { SigningKey } from '../signing-keys/signing-keys.ts';
+import { ApiKeyAdapter, keyOf, keyTokenSeconds, speakForServiceAccount } from './api-key-grants.ts';
 import { devicePages, renderFault } from './pages.ts';
 import type { PersonAccess } from './person-access.ts';
 import { rememberRefreshes } from './refresh-answers.ts';
@@ -42,13 +44,15 @@ export interface ProviderOptions {
   clients: RegisteredClients;
   records: OidcRecords;
   people: PersonAccess;
+  apiKeys: ApiKeyClients;
 }
 
 /** The OAuth 2.0 and OpenID Connect authorisation server. */
 export function createProvider(options: ProviderOptions): Provider {
-  const { issuer, keys, clients, records, people } = options;
+  const { issuer, keys, clients, records, people, apiKeys } = options;
   const content = new TokenContent(people);
-  const adapter: AdapterFactory = (model) => new RecordAdapter(model, records);
+  const adapter: AdapterFactory = (model) =>
+    model === 'Client' ? new ApiKeyAdapter(apiKeys) : new RecordAdapter(model, records);
   const provider = new Provider(issuer, {
     ...WHAT_IS_OFFERED,
     adapter,
@@ -59,11 +63,16 @@ export function createProvider(options: ProviderOptions): Provider {
     loadExistingGrant: (context) => content.grantFor(context),
     // A token of a step-up brings its own: no client has asked for it here.
     extraTokenClaims: (context, token) => token.extra ?? content.claimsOf(context, token),
+    formats: { customizers: { jwt: speakForServiceAccount } },
   });
   // The address that clients use is the issuer's, whatever a proxy or a client says: the door sets
   // the headers that this makes it trust.
   provider.proxy = true;
   provider.Client.prototype.compareClientSecret = function (secret) {
+    const key = keyOf(this);
+    if (key !== undefined) {
+      return apiKeys.accepts(key, secret);
+    }
     const client = clients.get(this.clientId);
     return client !== undefined && 'client_secret_hash' in client && isSecretOf(client, secret);
   };
@@ -122,7 +131,7 @@ const WHAT_IS_OFFERED: Configuration = {
   ttl: {
     AccessToken: ACCESS_TOKEN_SECONDS,
     AuthorizationCode: MINUTE_S,
-    ClientCredentials: ACCESS_TOKEN_SECONDS,
+    ClientCredentials: (_context, _token, client) => keyTokenSeconds(client, ACCESS_TOKEN_SECONDS),
     DeviceCode: 10 * MINUTE_S,
     // It must be there as long as anything that was made under it.
     Grant: REFRESH_TOKEN_SECONDS + DAY_S,

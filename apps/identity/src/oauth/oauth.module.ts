@@ -1,6 +1,8 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { ApiKeyExchangeModule } from '../api-keys/api-key-exchange.module.ts';
 import { SigningKeys } from '../signing-keys/signing-keys.ts';
 import { AuthorizationServer, CLIENTS, ISSUER, KEYS } from './authorization-server.ts';
+import { ClientsTenants } from './clients-tenants.ts';
 import { Interactions } from './interactions.ts';
 import { OAuthController } from './oauth.controller.ts';
 import { OidcRecords } from './oidc-records.ts';
@@ -22,10 +24,12 @@ export class OAuthModule {
     return {
       module: OAuthModule,
       global: true,
+      imports: [ApiKeyExchangeModule],
       controllers: [OAuthController],
       providers: [
         SigningKeys,
         AuthorizationServer,
+        ClientsTenants,
         Interactions,
         OidcRecords,
         PersonAccess,

@@ -8,6 +8,7 @@ import {
   type ResourceServer,
   type UnknownObject,
 } from 'oidc-provider';
+import { keyOf } from './api-key-grants.ts';
 import type { GrantOwner } from './oidc-records.ts';
 import { type Membership, type PersonAccess, scopesOf } from './person-access.ts';
 import type { RegisteredClient } from './registered-clients.ts';
@@ -75,7 +76,10 @@ export class TokenContent {
     const { entities } = context.oidc;
     if (token.kind === 'ClientCredentials') {
       const registration = token.client && registrationOf(token.client);
-      return { tenant: registration && 'tenant_id' in registration && registration.tenant_id };
+      return {
+        tenant: registration && 'tenant_id' in registration && registration.tenant_id,
+        api_key_id: token.client && keyOf(token.client)?.key_id,
+      };
     }
     const { tenant_id, role } = await this.membershipFor(context);
     const { acr, amr, authTime } =

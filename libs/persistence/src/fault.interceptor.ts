@@ -5,8 +5,9 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { Problem } from '@soma/kernel';
-import { isDatabaseFault, QueueFullError } from '@soma/persistence';
 import { catchError, type Observable } from 'rxjs';
+import { isDatabaseFault } from './database-fault.ts';
+import { QueueFullError } from './group-commit.ts';
 
 const RETRY_AFTER_SECONDS = 1;
 

@@ -1,0 +1,49 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { ConfigUpdates } from '../config-updates/config-updates.ts';
+import { ApiKeys } from './api-keys.ts';
+
+/** Ends keys so that every process refuses their tokens within a second. */
+@Injectable()
+export class KeyRevocations {
+  constructor(
+    private readonly keys: ApiKeys,
+    private readonly updates: ConfigUpdates,
+  ) {}
+
+  /** One key, or all keys of a service account. */
+  async revoke(
+    manager: EntityManager,
+    tenantId: string,
+    which: { keyId: string } | { serviceAccountId: string },
+  ): Promise<void> {
+    for (const keyId of await this.keys.revoke(manager, tenantId, which)) {
+      await this.announce(manager, tenantId, { keyId, at: new Date() });
+    }
+  }
+
+  /** Lets a key go on for a while. Its tokens end with it, also those that would last longer. */
+  async endAt(
+    manager: EntityManager,
+    tenantId: string,
+    { keyId, at }: { keyId: string; at: Date },
+  ): Promise<void> {
+    await this.keys.endAt(manager, tenantId, { key_id: keyId, at });
+    await this.announce(manager, tenantId, { keyId, at });
+  }
+
+  private announce(
+    manager: EntityManager,
+    tenantId: string,
+    { keyId, at }: { keyId: string; at: Date },
+  ): Promise<void> {
+    return this.updates.append(manager, {
+      tenant_id: tenantId,
+      entity: 'api_key',
+      id: `${tenantId}:${keyId}`,
+      version: Date.now(),
+      deleted: true,
+      at,
+    });
+  }
+}
