@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type ConfigUpdate, createdApiKey, type CreatedApiKey } from '@soma/contracts';
+import { apiKey, type ConfigUpdate, createdApiKey, type CreatedApiKey } from '@soma/contracts';
 import { ConfigUpdatesReader } from '@soma/messaging';
 import {
   connectionTo,
@@ -118,7 +118,7 @@ describe('/v1/api-keys', () => {
     const wrong = [
       { ...key, key: altered },
       { ...key, key: other.key },
-      { ...key, key: '' },
+      { ...key, key: 'sk_' },
       { key_id: other.key_id, key: key.key },
       { key_id: '0198c6a1-0000-7000-8000-000000000000', key: key.key },
       { key_id: 'nobody', key: key.key },
@@ -266,10 +266,10 @@ describe('/v1/api-keys', () => {
     const used = await until(async () => {
       const path = `${KEYS}/${key.key_id}`;
       const { body } = await pod.send('GET', path, { as: operator('acme') });
-      return body['last_used_at'] ?? undefined;
+      return apiKey.parse(body).last_used_at ?? undefined;
     });
 
-    expect(String(used)).toMatch(/:00\.000Z$/);
+    expect(used).toMatch(/:00\.000Z$/);
   });
 
   it('makes one key of a request that is repeated, and answers it again', async () => {

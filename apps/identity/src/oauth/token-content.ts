@@ -75,11 +75,7 @@ export class TokenContent {
   ): Promise<UnknownObject> {
     const { entities } = context.oidc;
     if (token.kind === 'ClientCredentials') {
-      const registration = token.client && registrationOf(token.client);
-      return {
-        tenant: registration && 'tenant_id' in registration && registration.tenant_id,
-        api_key_id: token.client && keyOf(token.client)?.key_id,
-      };
+      return claimsOfService(token.client);
     }
     const { tenant_id, role } = await this.membershipFor(context);
     const { acr, amr, authTime } =
@@ -104,6 +100,14 @@ export class TokenContent {
     const { accountId, tenant_id } = oidc.entities.Grant as unknown as GrantOwner;
     return this.people.membership(accountId, tenant_id);
   }
+}
+
+function claimsOfService(client: Client | undefined): UnknownObject {
+  const registration = client && registrationOf(client);
+  return {
+    tenant: registration && 'tenant_id' in registration && registration.tenant_id,
+    api_key_id: client && keyOf(client)?.key_id,
+  };
 }
 
 /** What an operator wrote down about a client. */
