@@ -39,7 +39,8 @@ export class EventStreamResponse {
 
   /** Runs once when the stream is over, whoever ended it. */
   onClose(listener: () => void): void {
-    this.raw.once('close', listener);
+    // It closes once. `once` would keep two more objects for each of very many idle streams.
+    this.raw.on('close', listener);
   }
 
   /** Ends the stream after what has been written. */
