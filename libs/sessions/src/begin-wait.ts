@@ -48,7 +48,7 @@ export async function beginWait(
 ): Promise<OutboxRow[]> {
   const [first, now] = await Promise.all([
     takeSeqOf(manager, turn),
-    leaveRunning(manager, turn, `state = 'waiting', owner = NULL, deaths = 0`),
+    leaveRunning(manager, turn, `state = 'waiting', owner = NULL, ready_at = NULL, deaths = 0`),
   ]);
   let seq = first;
   insertStep(write, turn, stepOf(turn, wait));

@@ -3,7 +3,7 @@ import type { Principal, RowEvent } from '@soma/contracts';
 import { newIdentifier, Problem, Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
 import { createDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
-import { createTestDatabase } from '@soma/testing';
+import { createTestDatabase, type TestDatabase } from '@soma/testing';
 import {
   type Arbitrary,
   array,
@@ -57,6 +57,7 @@ interface Played {
 
 describe('the states of a turn', () => {
   const running = new AsyncDisposableStack();
+  let database: TestDatabase;
   let accept: AcceptTurns;
   let cancel: CancelTurns;
   let claims: ClaimTurn;
@@ -66,7 +67,7 @@ describe('the states of a turn', () => {
   let timeline: Timeline;
 
   beforeAll(async () => {
-    const database = running.use(await createTestDatabase());
+    database = running.use(await createTestDatabase());
     await migrate(new Secret(database.ownerUrl));
     const url = new Secret(await database.loginUrl('conversation_worker'));
     const source = await createDataSource({ url }).initialize();
@@ -212,6 +213,11 @@ describe('the states of a turn', () => {
         checkTimeline(events);
         const count = (types: string[]) => events.filter(({ type }) => types.includes(type)).length;
         expect(count(ENDS)).toBe(count(['user.message']));
+        const ready = await database.execute(
+          'SELECT state FROM conversation.turns WHERE session_id = $1 AND ready_at IS NOT NULL',
+          [sessionId],
+        );
+        expect(ready).toEqual([]);
       }),
       { numRuns: 60 },
     );

@@ -60,7 +60,7 @@ export class WriteTurn {
     const work = async (manager: EntityManager, write: Write): Promise<OutboxRow[]> => {
       const [seq] = await Promise.all([
         takeSeqOf(manager, turn),
-        leaveRunning(manager, turn, `state = '${state}', owner = NULL`),
+        leaveRunning(manager, turn, `state = '${state}', owner = NULL, ready_at = NULL`),
       ]);
       readyNextTurn(write, turn.tenantId, turn.sessionId);
       if (call !== undefined) {
