@@ -26,7 +26,8 @@ function stepPrompt(step: ModelStep): PromptMessage[] {
   if ('issues' in step) {
     return repairMessages([], step.text, step.issues).map(toPrompt);
   }
-  const text = step.text === '' ? [] : [{ type: 'text' as const, text: step.text }];
+  // Some providers refuse a text of nothing but spaces.
+  const text = step.text.trim() === '' ? [] : [{ type: 'text' as const, text: step.text }];
   return [
     { role: 'assistant', content: [...text, ...step.calls.map(callPart)] },
     { role: 'tool', content: step.calls.map(resultPart) },

@@ -28,6 +28,18 @@ class Announced extends RowAnnouncer {
   }
 }
 
+/** A connection that breaks once, after a commit and before its answer. */
+class LosesOneAnswer extends TenantTransaction {
+  #isDue = true;
+
+  override async run<Result>(...work: Parameters<TenantTransaction['run']>): Promise<Result> {
+    const result = await super.run(...work);
+    if (!this.#isDue) return result as Result;
+    this.#isDue = false;
+    throw new Error('Connection terminated unexpectedly');
+  }
+}
+
 const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
 const globex: Principal = { subject: 'gus', tenant_id: 'globex', scopes: [] };
 const FAIR = { maxPerTenant: 100, weights: {} };
@@ -36,6 +48,7 @@ describe('a turn that waits', () => {
   const running = new AsyncDisposableStack();
   const announced = new Announced();
   let owner: DataSource;
+  let source: DataSource;
   let accept: AcceptTurns;
   let cancel: CancelTurns;
   let sessions: Sessions;
@@ -57,7 +70,7 @@ describe('a turn that waits', () => {
     };
     owner = await connect(database.ownerUrl);
     const gateway = new TenantTransaction(await connect(await database.loginUrl('gateway')));
-    const source = await connect(await database.loginUrl('conversation_worker'));
+    source = await connect(await database.loginUrl('conversation_worker'));
     const worker = new TenantTransaction(source);
     const sweep = new SweepTransaction(source, 'conversation_worker_sweep');
     accept = new AcceptTurns(gateway, announced);
@@ -326,6 +339,20 @@ describe('a turn that waits', () => {
 
     await expect(late).rejects.toThrow(TurnLostError);
     expect(await typesOf(sessionId)).not.toContain('tool.start');
+  });
+
+  it('is begun once when the answer to its commit is lost (P3)', async () => {
+    const sessionId = newIdentifier();
+    await accept.accept({ principal: acme, sessionId, message: 'hello' });
+    const turn = await claimed(sessionId);
+    const calls = [callOf(), callOf()];
+
+    await new WriteTurn(new LosesOneAnswer(source), announced).wait(turn, {
+      ...{ text: 'Hm.', calls, call: { outcome: 'finished' as const } },
+    });
+
+    const started = (await events(sessionId)).flatMap(({ tool_call }) => tool_call?.call_id ?? []);
+    expect(started).toEqual(calls.map(({ call_id }) => call_id));
   });
 
   it('is nobody’s: a worker that dies meanwhile takes nothing with it', async () => {
