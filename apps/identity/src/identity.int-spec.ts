@@ -10,6 +10,7 @@ import {
   AuthModule,
   CurrentPrincipal,
   Internal,
+  KeysAtUrl,
   ServiceTokens,
 } from '@soma/auth';
 import type { Principal } from '@soma/contracts';
@@ -120,7 +121,7 @@ describe('identity', () => {
   ): Promise<AuthenticationOptions> {
     return {
       issuer: ISSUER,
-      jwksUrl: new URL('/.well-known/jwks.json', await by.getUrl()).href,
+      keys: new KeysAtUrl(new URL('/.well-known/jwks.json', await by.getUrl()).href),
       audience,
       tenantClaims: ['tenant'],
       requireAuth: true,

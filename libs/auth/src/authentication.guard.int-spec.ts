@@ -7,6 +7,7 @@ import { Access } from './access/access.decorator.ts';
 import { AuthModule } from './auth.module.ts';
 import { CurrentPrincipal } from './current-principal.decorator.ts';
 import { Public } from './public.decorator.ts';
+import { KeysAtUrl } from './keys/remote-keys.ts';
 
 @Controller('v1')
 class ProbeController {
@@ -32,7 +33,7 @@ describe('AuthenticationGuard', () => {
     issuer = running.use(await startTokenIssuer());
     const authentication = AuthModule.verify({
       issuer: issuer.url,
-      jwksUrl: `${issuer.url}/.well-known/jwks.json`,
+      keys: new KeysAtUrl(`${issuer.url}/.well-known/jwks.json`),
       audience: 'gateway',
       tenantClaims: ['tenant'],
       requireAuth: true,

@@ -7,6 +7,7 @@ import { Logger } from '@nestjs/common';
 import { accessScope, type Principal } from '@soma/contracts';
 import { base64url, exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import { Authenticator } from './authenticator.ts';
+import { KeysAtUrl } from './keys/remote-keys.ts';
 
 /** Signs with keys of its own, publishes those it wants to, and counts who asks. */
 class Issuer {
@@ -92,7 +93,7 @@ describe('Authenticator', () => {
   function make(options: { requireAuth?: boolean } = {}): Authenticator {
     return new Authenticator({
       issuer: issuer.url,
-      jwksUrl: `${issuer.url}/.well-known/jwks.json`,
+      keys: new KeysAtUrl(`${issuer.url}/.well-known/jwks.json`),
       audience: 'gateway',
       tenantClaims: ['tenant', 'org', 'customer'],
       requireAuth: true,
@@ -127,6 +128,7 @@ describe('Authenticator', () => {
       subject: 'agent-7',
       tenant_id: 'acme',
       scopes: ['sessions:write', 'sessions:read'],
+      issued_at: expect.any(Number),
     });
   });
 

@@ -1,6 +1,6 @@
 import type { Secret } from '@soma/kernel';
 import { importPKCS8, SignJWT } from 'jose';
-import { ALGORITHM } from './token-verifier.ts';
+import { ALGORITHM } from './principal-assertion.ts';
 
 const LIFETIME = '5 minutes';
 

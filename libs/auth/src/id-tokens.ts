@@ -1,6 +1,6 @@
 import { TransientError } from '@soma/kernel';
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
-import { CLOCK_LEEWAY_SECONDS } from './token-verifier.ts';
+import { CLOCK_LEEWAY_SECONDS } from './token-claims.ts';
 
 /** What providers sign ID tokens with. Each is asymmetric: a client secret never verifies one. */
 const ALGORITHMS = ['RS256', 'ES256', 'PS256', 'EdDSA'];

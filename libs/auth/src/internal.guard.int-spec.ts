@@ -11,6 +11,7 @@ import { AuthModule } from './auth.module.ts';
 import { CurrentPrincipal } from './current-principal.decorator.ts';
 import { Internal } from './internal.guard.ts';
 import { createProofKey, type ProofKey, signPrincipal } from './principal-assertion.ts';
+import { KeysAtUrl } from './keys/remote-keys.ts';
 
 @Controller()
 class ProbeController {
@@ -29,7 +30,16 @@ class ProbeController {
 
 describe('InternalGuard', () => {
   const running = new AsyncDisposableStack();
-  const ann: Principal = { subject: 'ann', tenant_id: 'globex', scopes: ['sessions:read'] };
+  const ann: Principal = {
+    subject: 'ann',
+    tenant_id: 'globex',
+    scopes: ['sessions:read'],
+    role: 'member',
+    authentication_methods: ['pwd', 'otp'],
+    authenticated_at: 1_790_000_000,
+    issued_at: 1_790_000_100,
+    api_key_id: 'k7',
+  };
   let service: INestApplication;
   let proofKey: ProofKey;
   let issueToken: (claims?: Record<string, unknown>) => Promise<string>;
@@ -55,7 +65,7 @@ describe('InternalGuard', () => {
 
     const authentication = AuthModule.verify({
       issuer: url,
-      jwksUrl: url,
+      keys: new KeysAtUrl(url),
       audience: 'worker',
       tenantClaims: ['tenant'],
       requireAuth: true,
@@ -112,7 +122,7 @@ describe('InternalGuard', () => {
   });
 
   it('refuses an assertion by another key, for another service, or too old', async () => {
-    const old = new SignJWT({ tenant: 'globex', scope: '', sub: 'ann', aud: 'worker' })
+    const old = new SignJWT({ principal: ann, aud: 'worker' })
       .setProtectedHeader({ alg: 'ES256', typ: 'soma-principal+jwt', jwk: proofKey.publicJwk })
       .setIssuedAt(Math.floor(Date.now() / 1000) - 120)
       .setExpirationTime('1 hour')

@@ -23,7 +23,10 @@ import {
   jwtVerify,
   SignJWT,
 } from 'jose';
-import { ALGORITHM, CLOCK_LEEWAY_SECONDS, principalOf } from './token-verifier.ts';
+import { CLOCK_LEEWAY_SECONDS, wellFormedPrincipal } from './token-claims.ts';
+
+/** Of the keys that our own processes make. */
+export const ALGORITHM = 'ES256';
 
 /** The header that carries the assertion beside the service token. */
 export const PRINCIPAL_HEADER = 'x-soma-principal';
@@ -47,11 +50,10 @@ export async function createProofKey(): Promise<ProofKey> {
 export function signPrincipal(
   { privateKey, publicJwk }: ProofKey,
   audience: string,
-  { subject, tenant_id, scopes }: Principal,
+  principal: Principal,
 ): Promise<string> {
-  return new SignJWT({ tenant: tenant_id, scope: scopes.join(' ') })
+  return new SignJWT({ principal })
     .setProtectedHeader({ alg: ALGORITHM, typ: TYPE, jwk: publicJwk })
-    .setSubject(subject)
     .setAudience(audience)
     .setIssuedAt()
     .setExpirationTime(`${LIFETIME_SECONDS} seconds`)
@@ -77,5 +79,5 @@ export async function verifyPrincipal(
   if ((await calculateJwkThumbprint(protectedHeader.jwk ?? {})) !== thumbprint) {
     throw new Error('The assertion is not signed with the key that the service token names.');
   }
-  return principalOf(payload, ['tenant']);
+  return wellFormedPrincipal.parse(payload['principal']);
 }

@@ -3,12 +3,12 @@ import { abortAfter, newIdentifier, Secret, TransientError } from '@soma/kernel'
 import { SignJWT } from 'jose';
 import { z } from 'zod';
 import {
+  ALGORITHM,
   createProofKey,
   PRINCIPAL_HEADER,
   type ProofKey,
   signPrincipal,
 } from './principal-assertion.ts';
-import { ALGORITHM } from './token-verifier.ts';
 
 const TIMEOUT_MS = 5_000;
 /** A token is renewed once this part of its life is over; the rest bridges a failing identity. */

@@ -1,7 +1,8 @@
 import { Logger } from '@nestjs/common';
-import { Problem } from '@soma/kernel';
-import { createRemoteJWKSet, customFetch, errors, type JWTVerifyGetKey } from 'jose';
-import type { OwnKeys } from './own-keys.ts';
+import { abortAfter, ConfigError, Problem } from '@soma/kernel';
+import type { KeySource } from './keys/key-source.ts';
+import { importPublicKey, type PublicKey } from './keys/public-key.ts';
+import { keysFor, type UnprovenToken } from './jws.ts';
 
 /** How long a copy of the keys is used before a newer one is asked for. */
 const MAX_AGE_MS = 300_000;
@@ -19,48 +20,44 @@ const TIMEOUT_MS = 2_000;
  */
 export class VerificationKeys {
   private readonly logger = new Logger(VerificationKeys.name);
-  private readonly remote: ReturnType<typeof createRemoteJWKSet>;
-  private isLoaded = false;
+  private keys: readonly PublicKey[] | undefined;
+  private asking: Promise<boolean> | undefined;
+  private fault: unknown;
   private staleAt = 0;
   private askAgainAt = 0;
 
-  /** @param ownKeys - Asked instead of the address. */
-  constructor(url: string, ownKeys?: OwnKeys) {
-    this.remote = createRemoteJWKSet(new URL(url), {
-      ...(ownKeys && {
-        [customFetch]: async () => Response.json({ keys: await ownKeys.publicKeys() }),
-      }),
-      timeoutDuration: TIMEOUT_MS,
-      // When to fetch is decided here: jose would refuse every token once its copy is too old.
-      cacheMaxAge: Infinity,
-      cooldownDuration: Infinity,
-    });
+  constructor(private readonly source: KeySource) {}
+
+  /**
+   * Finds the keys that a token may be signed with.
+   *
+   * @throws {@link Problem} 503 when there are no keys yet.
+   */
+  async find(token: UnprovenToken): Promise<PublicKey[]> {
+    const found = keysFor(token, await this.loaded());
+    return found.length === 0 && (await this.ask()) ? keysFor(token, this.keys ?? []) : found;
   }
 
-  /** Finds the key that a token names; for `jwtVerify`. */
-  readonly find: JWTVerifyGetKey = async (header, token) => {
-    await this.ensureLoaded();
-    try {
-      return await this.remote(header, token);
-    } catch (error) {
-      if (!(error instanceof errors.JWKSNoMatchingKey) || !(await this.ask())) {
-        throw error;
-      }
-      return this.remote(header, token);
-    }
-  };
-
-  /** Fetches the keys ahead of the first token. That the issuer is not there yet is no failure. */
+  /**
+   * Fetches the keys ahead of the first token. That their place is not there yet is no failure.
+   *
+   * @throws {@link ConfigError} when an administrator put there what may not be there.
+   */
   async prefetch(): Promise<void> {
     await this.ask();
+    if (this.fault instanceof ConfigError) {
+      throw this.fault;
+    }
   }
 
-  private async ensureLoaded(): Promise<void> {
-    if (Date.now() < this.staleAt) {
-      return;
+  private async loaded(): Promise<readonly PublicKey[]> {
+    if (this.keys === undefined) {
+      await this.ask();
+    } else if (Date.now() >= this.staleAt) {
+      // The newer copy arrives behind this request.
+      void this.ask();
     }
-    const answer = this.ask();
-    if (!this.isLoaded && !(await answer)) {
+    if (this.keys === undefined) {
       throw new Problem({
         status: 503,
         code: 'identity_unavailable',
@@ -68,22 +65,46 @@ export class VerificationKeys {
         retryAfterSeconds: ASK_AGAIN_MS / 1000,
       });
     }
+    return this.keys;
   }
 
   /** Fetches the keys, unless that was tried a moment ago. Answers whether there is a new copy. */
-  private async ask(): Promise<boolean> {
-    if (!this.remote.reloading && Date.now() < this.askAgainAt) {
-      return false;
+  private ask(): Promise<boolean> {
+    if (this.asking === undefined && Date.now() < this.askAgainAt) {
+      return Promise.resolve(false);
     }
+    this.asking ??= this.fetch().finally(() => {
+      this.asking = undefined;
+    });
+    return this.asking;
+  }
+
+  private async fetch(): Promise<boolean> {
     this.askAgainAt = Date.now() + ASK_AGAIN_MS;
     try {
-      await this.remote.reload();
-      this.isLoaded = true;
+      this.keys = await this.read();
       this.staleAt = Date.now() + MAX_AGE_MS;
+      this.fault = undefined;
       return true;
     } catch (error) {
-      this.logger.warn({ message: 'The signing keys could not be fetched.', error });
+      this.fault = error;
+      const { place } = this.source;
+      this.logger.warn({ message: 'The signing keys could not be fetched.', place, error });
       return false;
     }
+  }
+
+  private async read(): Promise<PublicKey[]> {
+    const { place, isOurs } = this.source;
+    const keys = await this.source.read(abortAfter(TIMEOUT_MS));
+    const imported = await Promise.allSettled(keys.map(importPublicKey));
+    for (const result of imported.filter((each) => each.status === 'rejected')) {
+      const error: unknown = result.reason;
+      if (isOurs && error instanceof ConfigError) {
+        throw error;
+      }
+      this.logger.warn({ message: 'A signing key cannot be used.', place, error });
+    }
+    return imported.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
   }
 }

@@ -15,5 +15,12 @@ export const principal = z.object({
   authentication_methods: z.array(z.string()).optional(),
   /** When the person last proved it, in seconds since 1970: the token's `auth_time`. */
   authenticated_at: z.int().optional(),
+  /**
+   * When the credential was issued, in seconds since 1970: the token's `iat`. What is revoked later
+   * voids it.
+   */
+  issued_at: z.int().optional(),
+  /** The API key that the credential was obtained with. */
+  api_key_id: z.string().optional(),
 });
 export type Principal = z.output<typeof principal>;

@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { authOptions } from '@soma/auth';
+import { jwksUrl } from '@soma/auth';
 import { HealthChecks } from '@soma/http';
 import { DatabaseProbe } from '@soma/persistence';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
@@ -15,13 +15,13 @@ export class GatewayHealth implements OnModuleInit {
 
   onModuleInit(): void {
     this.health.add({ name: 'postgres', required: true, check: () => this.database.check() });
-    const { requireAuth, jwksUrl } = authOptions(this.config, 'gateway');
-    if (requireAuth) {
+    const url = jwksUrl(this.config);
+    if (this.config.GATEWAY_REQUIRE_AUTH && url !== undefined) {
       // The keys stay at hand for as long as identity is away.
       this.health.add({
         name: 'identity',
         required: false,
-        check: (signal) => checkUrl(jwksUrl, signal),
+        check: (signal) => checkUrl(url, signal),
       });
     }
   }

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { type INestApplication, Module } from '@nestjs/common';
-import { AuthModule } from '@soma/auth';
+import { AuthModule, KeysAtUrl } from '@soma/auth';
 import {
   type AuditEvent,
   auditEvents,
@@ -80,7 +80,7 @@ describe('/v1/audit', () => {
       imports: [
         AuthModule.verify({
           issuer: issuer.url,
-          jwksUrl: issuer.jwksUrl,
+          keys: new KeysAtUrl(issuer.jwksUrl),
           audience: 'gateway',
           tenantClaims: ['tenant'],
           requireAuth: true,

@@ -4,6 +4,7 @@ import { createService } from '@soma/http';
 import { Problem } from '@soma/kernel';
 import { startTokenIssuer, type TestTokenIssuer, type TokenClaims } from '@soma/testing';
 import { AuthModule } from '../auth.module.ts';
+import { KeysAtUrl } from '../keys/remote-keys.ts';
 import { Public } from '../public.decorator.ts';
 import { Access } from './access.decorator.ts';
 import { ACCESS_OBJECTS, type AccessObjects } from './access-objects.ts';
@@ -78,7 +79,7 @@ describe('AccessGuard', () => {
 
   async function start(controller: new () => object): Promise<INestApplication> {
     const authentication = AuthModule.verify({
-      ...{ issuer: issuer.url, jwksUrl: issuer.jwksUrl, audience: 'gateway' },
+      ...{ issuer: issuer.url, keys: new KeysAtUrl(issuer.jwksUrl), audience: 'gateway' },
       ...{ tenantClaims: ['tenant'], requireAuth: true, defaultTenant: 'acme' },
     });
 
