@@ -6,8 +6,10 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { Logger } from '@nestjs/common';
 import { accessScope, type Principal } from '@soma/contracts';
 import { base64url, exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
-import { Authenticator } from './authenticator.ts';
+import { type AuthenticationOptions, Authenticator } from './authenticator.ts';
 import { KeysAtUrl } from './keys/remote-keys.ts';
+import { Revocations } from './revocations.ts';
+import { TokenVerifier } from './token-verifier.ts';
 
 /** Signs with keys of its own, publishes those it wants to, and counts who asks. */
 class Issuer {
@@ -90,16 +92,19 @@ describe('Authenticator', () => {
     await issuer.stop();
   });
 
-  function make(options: { requireAuth?: boolean } = {}): Authenticator {
-    return new Authenticator({
+  function options(): AuthenticationOptions {
+    return {
       issuer: issuer.url,
       keys: new KeysAtUrl(`${issuer.url}/.well-known/jwks.json`),
       audience: 'gateway',
       tenantClaims: ['tenant', 'org', 'customer'],
       requireAuth: true,
       defaultTenant: 'acme',
-      ...options,
-    });
+    };
+  }
+
+  function make(changed: { requireAuth?: boolean } = {}): Authenticator {
+    return new Authenticator({ ...options(), ...changed });
   }
 
   const claims = (changed: JWTPayload = {}): JWTPayload => ({
@@ -213,6 +218,27 @@ describe('Authenticator', () => {
     jest.setSystemTime(Date.now() + 71_000);
 
     await expect(authenticate(token)).rejects.toMatchObject(refused);
+  });
+
+  it('ends what it remembers of a token when the token is revoked', async () => {
+    const revocations = new Revocations();
+    authenticator = new Authenticator(options(), new TokenVerifier(options(), revocations));
+    const [old, other] = [await sign({ iat: now() - 1 }), await sign({ sub: 'bob' })];
+    await Promise.all([authenticate(old), authenticate(other)]);
+
+    revocations.apply({
+      ...{
+        schema: 'config.updates.v1',
+        entity: 'principal',
+        id: 'acme:agent-7',
+        version: now() - 1,
+      },
+      ...{ deleted: false, tenant_id: 'acme', occurred_at: new Date().toISOString() },
+    });
+
+    await expect(authenticate(old)).rejects.toMatchObject(refused);
+    await expect(authenticate(other)).resolves.toBeDefined();
+    await expect(authenticate(await sign())).resolves.toBeDefined();
   });
 
   it('checks the signature of a token once', async () => {
