@@ -13,6 +13,7 @@ import {
   type TokenClaims,
 } from '@soma/testing';
 import { AuthModule } from '../auth.module.ts';
+import { KeysAtUrl } from '../keys/remote-keys.ts';
 import { Access } from './access.decorator.ts';
 import { ACCESS_OBJECTS, type AccessObjects } from './access-objects.ts';
 import { type Denial, DENIAL_REPORTER, type DenialReporter } from './denial.ts';
@@ -105,7 +106,7 @@ describeEngines('policy and relationships', () => {
     class ProbeAppModule {}
 
     const authentication = AuthModule.verify({
-      ...{ issuer: issuer.url, jwksUrl: issuer.jwksUrl, audience: 'gateway' },
+      ...{ issuer: issuer.url, keys: new KeysAtUrl(issuer.jwksUrl), audience: 'gateway' },
       ...{ tenantClaims: ['tenant'], requireAuth: true, defaultTenant: 'acme' },
       policyUrl: `http://127.0.0.1:${toOpa.port}`,
       relationships: {
@@ -242,7 +243,11 @@ describe('a service without them', () => {
 
   async function start(engines: object): Promise<void> {
     const module = AuthModule.verify({
-      ...{ issuer: 'http://127.0.0.1:9', jwksUrl: 'http://127.0.0.1:9', audience: 'gateway' },
+      ...{
+        issuer: 'http://127.0.0.1:9',
+        keys: new KeysAtUrl('http://127.0.0.1:9'),
+        audience: 'gateway',
+      },
       ...{ tenantClaims: ['tenant'], requireAuth: false, defaultTenant: 'acme' },
       ...engines,
     });
