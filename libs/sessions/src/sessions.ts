@@ -16,6 +16,14 @@ interface SessionRow {
   last_seq: number;
 }
 
+/** Which part of a tenant's sessions is listed. */
+export interface SessionPage {
+  limit: number;
+  cursor?: string | undefined;
+  /** Only what this subject began. */
+  createdBy?: string | undefined;
+}
+
 const COLUMNS = 'session_id, persona_id, created_by, created_at, updated_at, last_seq';
 
 /** The sessions of a tenant as things that are listed, looked up and deleted. */
@@ -43,24 +51,23 @@ export class Sessions {
    *
    * @throws {@link Problem} 400 `invalid_cursor` for a cursor that no page answered.
    */
-  async list(
-    tenantId: string,
-    { limit, cursor }: { limit: number; cursor?: string | undefined },
-  ): Promise<SessionList> {
+  async list(tenantId: string, page: SessionPage): Promise<SessionList> {
+    const { limit, cursor, createdBy } = page;
     const before = cursor === undefined ? null : readPageCursor(cursor);
     const rows = await this.transaction.run(tenantId, (manager) =>
       manager.query<SessionRow[]>(
         `SELECT ${COLUMNS} FROM conversation.sessions
           WHERE tenant_id = $1 AND deleted_at IS NULL
             AND ($2::timestamptz IS NULL OR (created_at, session_id) < ($2, $3::text))
+            AND ($5::text IS NULL OR created_by = $5)
           ORDER BY created_at DESC, session_id DESC LIMIT $4`,
-        [tenantId, before?.createdAt, before?.sessionId, limit + 1],
+        [tenantId, before?.createdAt, before?.sessionId, limit + 1, createdBy],
       ),
     );
-    const page = rows.slice(0, limit);
-    const last = page.at(-1);
+    const shown = rows.slice(0, limit);
+    const last = shown.at(-1);
     return {
-      sessions: page.map(toSession),
+      sessions: shown.map(toSession),
       next_cursor: rows.length > limit && last ? writePageCursor(last) : null,
     };
   }

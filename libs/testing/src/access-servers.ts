@@ -22,6 +22,7 @@ export interface AccessServers {
   settings: { OPA_URL: string; OPENFGA_API_URL: string };
   relate: (...tuples: Tuple[]) => Promise<void>;
   unrelate: (...tuples: Tuple[]) => Promise<void>;
+  isRelated: (tuple: Tuple) => Promise<boolean>;
 }
 
 /** Starts both. They are left on the stack, which the caller disposes of. */
@@ -43,6 +44,10 @@ export async function startAccessServers(running: AsyncDisposableStack): Promise
     settings: { OPA_URL: opa.url, OPENFGA_API_URL: openFga.url },
     relate: (...tuples) => change('writes', tuples),
     unrelate: (...tuples) => change('deletes', tuples),
+    isRelated: async (tuple_key) => {
+      const answer = await post(openFga.url, `/stores/${id}/check`, { tuple_key });
+      return (answer as { allowed?: boolean }).allowed === true;
+    },
   };
 }
 

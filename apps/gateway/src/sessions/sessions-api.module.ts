@@ -1,11 +1,12 @@
 import { Module } from '@nestjs/common';
 import { CancelTurn } from './cancel-turn.ts';
+import { ListSessions } from './list-sessions.ts';
 import { ReadTimeline } from './read-timeline.ts';
 import { SessionsController } from './sessions.controller.ts';
 
 @Module({
   controllers: [SessionsController],
-  providers: [CancelTurn, ReadTimeline],
+  providers: [CancelTurn, ListSessions, ReadTimeline],
   exports: [CancelTurn],
 })
 export class SessionsApiModule {}

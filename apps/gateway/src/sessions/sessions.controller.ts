@@ -34,6 +34,7 @@ import { sessionNotFound, Sessions } from '@soma/sessions';
 import { READ_SESSION, WRITE_SESSION } from '../access/session-rules.ts';
 import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
 import { CancelTurn } from './cancel-turn.ts';
+import { ListSessions } from './list-sessions.ts';
 import { ReadTimeline } from './read-timeline.ts';
 
 const unavailable = { 503: ['database_unavailable'] };
@@ -43,6 +44,7 @@ const unavailable = { 503: ['database_unavailable'] };
 export class SessionsController {
   constructor(
     private readonly sessions: Sessions,
+    private readonly listSessions: ListSessions,
     private readonly readTimeline: ReadTimeline,
     private readonly cancelTurn: CancelTurn,
   ) {}
@@ -51,7 +53,7 @@ export class SessionsController {
   @Access({ scope: 'sessions:read', resource: 'session' })
   @Operation({
     summary: 'List sessions',
-    description: 'The newest first.',
+    description: 'The newest first: people see their own, services those of their tenant.',
     answer: sessionList,
     problems: { 400: ['invalid_cursor'], ...unavailable },
   })
@@ -59,7 +61,7 @@ export class SessionsController {
     @CurrentPrincipal() principal: Principal,
     @Query({ schema: sessionListQuery }) query: SessionListQuery,
   ): Promise<SessionList> {
-    return this.sessions.list(principal.tenant_id, query);
+    return this.listSessions.execute(principal, query);
   }
 
   @Get(':id')

@@ -36,6 +36,8 @@ export class EventStreamSubscriber extends Subscriber {
         this.response.end();
         break;
       case 'deleted':
+      // Its client comes back, and is told why it is not let in.
+      case 'denied':
         this.response.end();
         break;
       case 'too_slow':

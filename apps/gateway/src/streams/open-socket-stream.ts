@@ -10,6 +10,7 @@ import { SessionCommands } from './session-commands.ts';
 import { SessionStreams } from './session-streams.ts';
 import { SocketSubscriber } from './socket-subscriber.ts';
 import { type Admission, SOCKET_ROUTE, StreamAccess, type StreamRequest } from './stream-access.ts';
+import { StreamWatch } from './stream-watch.ts';
 
 /** A client that sends more before its first frames are answered is told 1008. */
 const MAX_WAITING_FRAMES = 64;
@@ -24,6 +25,7 @@ export class OpenSocketStream {
   constructor(
     private readonly access: StreamAccess,
     private readonly streams: SessionStreams,
+    private readonly watch: StreamWatch,
     private readonly commands: SessionCommands,
   ) {}
 
@@ -38,12 +40,14 @@ export class OpenSocketStream {
   }
 
   open(socket: WebSocket, admission: Admission, maxBufferedBytes: number): void {
-    const { principal, address, start } = admission;
+    const { asked, start } = admission;
+    const { principal, address } = asked;
     const sender = { principal, sessionId: start.sessionId, address };
     const subscriber = new SocketSubscriber(start, socket, maxBufferedBytes);
     const frames = new ClientFrames({ sender, subscriber, commands: this.commands });
     socket.on('close', () => {
       this.streams.remove(subscriber);
+      this.watch.forget(subscriber);
     });
     // What is wrong with a frame's form, its size for one, closes the connection by itself.
     socket.on('error', () => undefined);
@@ -56,6 +60,7 @@ export class OpenSocketStream {
         frames.take(data.toString());
       }
     });
+    this.watch.watch(subscriber, asked);
     this.streams.add(subscriber);
   }
 }

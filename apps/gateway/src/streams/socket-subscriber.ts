@@ -5,6 +5,7 @@ import { type StreamEnd, type StreamStart, Subscriber } from './subscriber.ts';
 /** Close codes (RFC 6455 §7.4 and IANA's registry). */
 const CODES: Record<StreamEnd, number> = {
   deleted: 1000,
+  denied: 1008,
   failed: 1011,
   restarting: 1012,
   too_slow: 1013,

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
-import { AccessControl, Authenticator, type RouteTemplate } from '@soma/auth';
+import { AccessControl, type AccessRequest, Authenticator, type RouteTemplate } from '@soma/auth';
 import { type Cursor, parseCursor, type Principal } from '@soma/contracts';
 import { noteTenant } from '@soma/http';
 import { Problem } from '@soma/kernel';
@@ -31,8 +31,8 @@ export interface StreamRequest {
 
 /** Who opens a stream, and which one. */
 export interface Admission {
-  principal: Principal;
-  address: string | null;
+  /** What was allowed, to be asked again while the stream is open. */
+  asked: AccessRequest;
   start: StreamStart;
 }
 
@@ -55,17 +55,10 @@ export class StreamAccess {
     const { tenant_id: tenantId } = principal;
     noteTenant(tenantId);
     const { route, sessionId, cursor, address, requestId } = request;
-    const rule = READ_SESSION;
-    await this.access.authorize({
-      principal,
-      rule,
-      route,
-      objectId: sessionId,
-      address,
-      requestId,
-    });
+    const asked = { principal, rule: READ_SESSION, route, objectId: sessionId, address, requestId };
+    await this.access.authorize(asked);
     const position = await this.positionOf(tenantId, sessionId, cursor);
-    return { principal, address, start: { tenantId, sessionId, position } };
+    return { asked, start: { tenantId, sessionId, position } };
   }
 
   private async principalOf({ sessionId, headers, ticket }: StreamRequest): Promise<Principal> {

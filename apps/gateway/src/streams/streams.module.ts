@@ -10,6 +10,7 @@ import { SessionCommands } from './session-commands.ts';
 import { SessionStreams } from './session-streams.ts';
 import { StreamAccess } from './stream-access.ts';
 import { StreamSockets } from './stream-sockets.ts';
+import { StreamWatch } from './stream-watch.ts';
 import { StreamsController } from './streams.controller.ts';
 
 /** So far back reading begins, for streams of answers that are already under way. */
@@ -26,6 +27,7 @@ const BEGIN_BACK_MS = 15_000;
     SessionStreams,
     StreamAccess,
     StreamSockets,
+    StreamWatch,
     {
       provide: BroadcastReader,
       useFactory: (connection: KafkaConnection, streams: SessionStreams) =>

@@ -7,7 +7,7 @@ import { framesSent, streamMetrics, type StreamKind } from './stream-metrics.ts'
 const PACE_BYTES = 64 * 1024;
 
 /** Why a stream is ended from this side. */
-export type StreamEnd = 'deleted' | 'restarting' | 'too_slow' | 'failed';
+export type StreamEnd = 'deleted' | 'denied' | 'restarting' | 'too_slow' | 'failed';
 
 /** Whose events a stream carries, and from where on. */
 export interface StreamStart {

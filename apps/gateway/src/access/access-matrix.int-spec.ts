@@ -1,0 +1,207 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { AccessRule, DeclaredRoute } from '@soma/auth';
+import { memberRole, type MemberRole, roleScopes } from '@soma/contracts';
+import {
+  type AccessServers,
+  installedTool,
+  startAccessServers,
+  type TokenClaims,
+} from '@soma/testing';
+import { gatewayRoutes } from '../openapi.ts';
+import { type Answered, send } from './spec-support.ts';
+import { createGatewayServers, startGateway, type TestServers } from '../spec-support.ts';
+
+type GuardedRoute = DeclaredRoute & { kind: 'access' };
+
+interface Caller {
+  name: string;
+  tenant: string;
+  claims: TokenClaims;
+}
+
+const OWNER_OF_SESSIONS = 'person-member';
+
+/** One of each role, one more member, and a service, in both tenants. */
+const CALLERS: Caller[] = ['acme', 'globex'].flatMap((tenant) => [
+  ...[...memberRole.options, 'member' as const].map((role, index) => {
+    const subject = index < memberRole.options.length ? `person-${role}` : 'person-other';
+    return { name: `${tenant}: ${subject} (${role})`, tenant, claims: { subject, role } };
+  }),
+  { name: `${tenant}: service`, tenant, claims: { subject: 'agent' } },
+]);
+
+/** What a guarded route is allowed to answer to those whom it does not let in. */
+type Verdict = 'allowed' | 'denied' | 'hidden' | 'malformed' | 'unavailable';
+
+const VERBS = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', 'PROPFIND'];
+
+const routes = (await gatewayRoutes()).filter(
+  (route): route is GuardedRoute => route.kind === 'access',
+);
+const describeMatrix = installedTool('opa') && installedTool('openfga') ? describe : describe.skip;
+
+describeMatrix('who may do what', () => {
+  const running = new AsyncDisposableStack();
+  let servers: TestServers;
+  let access: AccessServers;
+  let url: string;
+  let made = 0;
+
+  beforeAll(async () => {
+    [servers, access] = await Promise.all([
+      createGatewayServers(running),
+      startAccessServers(running),
+    ]);
+    await access.relate(
+      ...CALLERS.flatMap(({ tenant, claims: { subject = '', role } }) =>
+        role === undefined
+          ? []
+          : [{ user: `user:${tenant}.${subject}`, relation: role, object: `tenant:${tenant}` }],
+      ),
+    );
+    url = running.use(await startGateway(servers, access.settings)).url;
+  });
+
+  afterAll(() => running.disposeAsync());
+
+  async function tokenOf({ tenant, claims }: Caller): Promise<string> {
+    const subject = claims.role ? `${tenant}.${claims.subject ?? ''}` : 'agent';
+    return servers.issuer.tokenFor(tenant, 'gateway', { ...claims, subject });
+  }
+
+  /** A new session of acme's member. */
+  async function newSession(): Promise<string> {
+    const session_id = `session-${++made}`;
+    const claims = { subject: OWNER_OF_SESSIONS, role: 'member' };
+    const token = await tokenOf({ name: '', tenant: 'acme', claims });
+    const answer = await send(url, {
+      method: 'POST',
+      path: '/v1/session/message',
+      token,
+      session_id,
+    });
+    expect(answer.status).toBe(202);
+    return session_id;
+  }
+
+  async function verdictOn(route: GuardedRoute, caller: Caller): Promise<Verdict> {
+    const session = route.rule.relation === undefined ? 'any' : await newSession();
+    const path = route.path.replace('{id}', session);
+    const token = await tokenOf(caller);
+    return verdict(await send(url, { method: route.method, path, token, session_id: session }));
+  }
+
+  it.each(routes)('$method $path', async (route) => {
+    for (const caller of CALLERS) {
+      expect({ caller: caller.name, verdict: await verdictOn(route, caller) }).toEqual({
+        caller: caller.name,
+        verdict: expected(route, caller),
+      });
+    }
+    const path = route.path.replace('{id}', 'any');
+    expect((await send(url, { method: route.method, path })).status).toBe(401);
+  });
+
+  it('serves no verb that is not declared', async () => {
+    const token = await tokenOf({ name: '', tenant: 'acme', claims: { subject: 'agent' } });
+    const declared = new Set(routes.map(({ method, path }) => `${method} ${path}`));
+    const paths = [...new Set(routes.map(({ path }) => path))];
+    const undeclared = paths
+      .flatMap((path) => VERBS.map((method) => ({ method, path })))
+      .filter(({ method, path }) => !declared.has(`${method} ${path}`));
+    for (const { method, path } of undeclared) {
+      const { status } = await send(url, { method, path: path.replace('{id}', 'any'), token });
+      expect(`${method} ${path} ${status}`).toMatch(/ 40[045]$/);
+    }
+  });
+
+  it('asks of HEAD what it asks of GET', async () => {
+    const viewer = { subject: 'person-auditor', role: 'auditor' };
+    const token = await tokenOf({ name: '', tenant: 'acme', claims: viewer });
+
+    const { status } = await send(url, { method: 'HEAD', path: '/v1/personas', token });
+
+    expect([403, 404]).toContain(status);
+  });
+
+  it.each([
+    (path: string) => path.replace('/v1/', '//v1//'),
+    (path: string) => path.replace('/v1/', '/V1/'),
+    (path: string) => path.toUpperCase(),
+    (path: string) => path.replace('/v1/', '/v1/./'),
+    (path: string) => path.replace('/v1/', '/v1/models/../'),
+    (path: string) => path.replace('/v1/', '/oauth/../v1/'),
+    (path: string) => path.replace('/v1/', '/v1/models/%2e%2e/'),
+    (path: string) => path.replace('/v1/', '/v1%2F'),
+    (path: string) => path.replace('/v1/', '/v1/models%2F..%2F'),
+    (path: string) => path.replace('s', '%73'),
+    (path: string) => path.replace('s', '%2573'),
+    (path: string) => `${path}/`,
+    (path: string) => `${path}.`,
+    (path: string) => `${path}%2E`,
+    (path: string) => `${path};a=b`,
+    (path: string) => `${path}%00`,
+    (path: string) => `${path}?_method=GET`,
+    (path: string) => `http://gateway${path}`,
+  ])('lets nobody past by another way to write a path: %s', async (rewrite) => {
+    const token = await servers.issuer.tokenFor('acme', 'gateway', { scopes: [] });
+    for (const route of routes) {
+      const path = rewrite(route.path.replace('{id}', 'any'));
+      const { status } = await send(url, { method: route.method, path, token });
+      expect(`${path} ${status}`).toMatch(/ 40[034]$/);
+    }
+  });
+
+  it.each(['x-http-method-override', 'x-http-method', 'x-method-override'])(
+    'knows a request by its own method, whatever %s says',
+    async (header) => {
+      const token = await servers.issuer.tokenFor('acme', 'gateway', { scopes: ['personas:read'] });
+      const path = '/v1/personas';
+
+      const written = await send(url, {
+        method: 'POST',
+        path,
+        token,
+        headers: { [header]: 'GET' },
+      });
+      const read = await send(url, { method: 'GET', path, token, headers: { [header]: 'DELETE' } });
+
+      expect([written.status, read.status]).toEqual([403, 200]);
+    },
+  );
+});
+
+function verdict({ status, code }: Answered): Verdict {
+  switch (true) {
+    case code === 'session_not_found':
+      return 'hidden';
+    case status === 401 || status === 403:
+      return 'denied';
+    case status === 400:
+      return 'malformed';
+    case status === 502:
+      return 'unavailable';
+    default:
+      return 'allowed';
+  }
+}
+
+/** By the words of the page, and not by the code that decides. */
+function expected({ rule, path }: GuardedRoute, { tenant, claims }: Caller): Verdict {
+  const role = memberRole.options.find((each) => each === claims.role);
+  if (role !== undefined && !mayHave(role, rule)) {
+    return 'denied';
+  }
+  if (rule.relation === undefined) {
+    return 'allowed';
+  }
+  if (tenant !== 'acme') {
+    // There is no such session in their tenant; a message begins one.
+    return path === '/v1/session/message' ? 'allowed' : 'hidden';
+  }
+  return role === undefined || claims.subject === OWNER_OF_SESSIONS ? 'allowed' : 'hidden';
+}
+
+function mayHave(role: MemberRole, { scope }: AccessRule): boolean {
+  return scope === null || roleScopes[role].includes(scope);
+}
