@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -22,6 +22,8 @@ export type GoTool = keyof typeof GO_TOOLS;
 
 /** Servers among them, which tests need. */
 const GO_SERVERS: GoTool[] = ['opa', 'openfga', 'versitygw'];
+
+const LONGEST_BUILD_MS = 30 * 60_000;
 
 const directory = join(cacheDirectory, 'go-bin');
 
@@ -88,8 +90,9 @@ async function build(name: GoTool): Promise<void> {
 /**
  * Acts while no other process does, or waits until the other one is done and does not act.
  *
- * The lock is a file with the holder's process id; that of a dead one is void. Two that find the same void
- * lock may both act: they build the same file twice, and the rename makes each complete.
+ * The lock is a file with the holder's process id; that of a dead one is void, and one so old that the id
+ * may have become another process's. Two that find the same void lock may both act: they build the same
+ * file twice, and the rename makes each complete.
  */
 async function alone(name: GoTool, act: () => Promise<void>): Promise<void> {
   await mkdir(directory, { recursive: true });
@@ -110,23 +113,24 @@ async function alone(name: GoTool, act: () => Promise<void>): Promise<void> {
 
 async function waitFor(lock: string): Promise<void> {
   while (existsSync(lock)) {
-    if (!isAlive(holderOf(lock))) await rm(lock, { force: true });
+    if (isVoid(lock)) await rm(lock, { force: true });
     await delay(200);
   }
 }
 
-/** @returns `undefined` while the holder has not written its id yet. */
-function holderOf(lock: string): number | undefined {
+function isVoid(lock: string): boolean {
   try {
-    return Number(readFileSync(lock, 'utf8')) || undefined;
+    const holder = Number(readFileSync(lock, 'utf8'));
+    const ageMs = Date.now() - statSync(lock).mtimeMs;
+    // For a moment after it was made, the file holds no id yet.
+    return ageMs > LONGEST_BUILD_MS || (holder !== 0 && !isAlive(holder));
   } catch {
     // It was taken away meanwhile.
-    return undefined;
+    return false;
   }
 }
 
-function isAlive(pid: number | undefined): boolean {
-  if (pid === undefined) return true;
+function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;
