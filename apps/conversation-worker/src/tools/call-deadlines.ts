@@ -66,7 +66,7 @@ export class CallDeadlines implements OnApplicationBootstrap, BeforeApplicationS
   }
 
   private async timeOut(call: CallName): Promise<void> {
-    const output = { message: 'The tool did not answer in time.' };
+    const output = { message: 'The tool did not answer in time. Whether it has run is not known.' };
     const { count, ready } = await this.results.store([
       { ...call, outcome: { status: 'timed_out', output } },
     ]);
