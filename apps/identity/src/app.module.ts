@@ -48,6 +48,7 @@ export class AppModule {
         PolicyBundleModule.configure(config.POLICY_BUNDLE_FILE),
         OAuthModule.configure({
           issuer: config.IDENTITY_ISSUER,
+          apiBaseUrl: config.API_BASE_URL,
           clientsFile: config.IDENTITY_CLIENTS_FILE,
         }),
         SecondFactorsModule.configure(config.IDENTITY_ISSUER),

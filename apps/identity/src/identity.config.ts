@@ -17,6 +17,12 @@ export const identityConfig = z.object({
   ...headExportSettings,
   ...observabilitySettings,
   ...authSettings,
+  API_BASE_URL: z
+    .url('must be a URL')
+    .default('http://localhost:8010')
+    .describe(
+      'The address under which browsers reach Soma. With https, cookies are for https alone.',
+    ),
   IDENTITY_CLIENTS_FILE: textSetting.describe(
     'JSON file of the clients that may ask for tokens. It holds hashes of their secrets alone.',
   ),

@@ -5,11 +5,21 @@ import { ApiKeyClients } from '../api-keys/api-key-clients.ts';
 import type { SigningKey } from '../signing-keys/signing-keys.ts';
 import { createProvider } from './create-provider.ts';
 import { OidcRecords } from './oidc-records.ts';
-import { PersonAccess } from './person-access.ts';
 import type { RegisteredClients } from './registered-clients.ts';
+import { TokenAudit } from './token-audit.ts';
+import { TokenContent } from './token-content.ts';
 
-/** Under this token is the `iss` of every token. */
-export const ISSUER = Symbol('ISSUER');
+/** What the authorisation server needs to know. */
+export interface OAuthOptions {
+  /** The `iss` of every token: the address under which the outside world reaches this service. */
+  issuer: string;
+  /** The address under which browsers reach Soma. */
+  apiBaseUrl: string;
+  clientsFile: string;
+}
+
+/** Under this token are the {@link OAuthOptions}. */
+export const OAUTH_OPTIONS = Symbol('OAUTH_OPTIONS');
 /** Under this token are the registered clients. */
 export const CLIENTS = Symbol('CLIENTS');
 /** Under this token are the keys, the one that signs first. */
@@ -21,14 +31,15 @@ export class AuthorizationServer {
   private readonly provider: Provider;
 
   constructor(
-    @Inject(ISSUER) issuer: string,
+    @Inject(OAUTH_OPTIONS) options: OAuthOptions,
     @Inject(CLIENTS) clients: RegisteredClients,
     @Inject(KEYS) keys: readonly SigningKey[],
     records: OidcRecords,
-    people: PersonAccess,
+    content: TokenContent,
+    audit: TokenAudit,
     apiKeys: ApiKeyClients,
   ) {
-    this.provider = createProvider({ issuer, keys, clients, records, people, apiKeys });
+    this.provider = createProvider({ ...options, keys, clients, records, content, audit, apiKeys });
   }
 
   current(): Provider {
@@ -46,7 +57,6 @@ export class AuthorizationServer {
       host,
       'x-forwarded-host': host,
       'x-forwarded-proto': protocol.replace(':', ''),
-      'x-forwarded-for': request.ip,
     });
   }
 }

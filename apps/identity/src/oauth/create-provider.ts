@@ -1,6 +1,7 @@
 import { Logger } from '@nestjs/common';
 import Provider, {
   type AdapterFactory,
+  type Client,
   type ClientMetadata,
   type Configuration,
   type errors,
@@ -10,12 +11,14 @@ import type { ApiKeyClients } from '../api-keys/api-key-clients.ts';
 import type { SigningKey } from '../signing-keys/signing-keys.ts';
 import { ApiKeyAdapter, keyOf, keyTokenSeconds, speakForServiceAccount } from './api-key-grants.ts';
 import { devicePages, renderFault } from './pages.ts';
-import type { PersonAccess } from './person-access.ts';
 import { rememberRefreshes } from './refresh-answers.ts';
+import { giveRefreshTokensAsCookies } from './refresh-cookie.ts';
 import { isSecretOf, type RegisteredClient, type RegisteredClients } from './registered-clients.ts';
 import type { OidcRecords } from './oidc-records.ts';
 import { RecordAdapter } from './record-adapter.ts';
-import { TokenContent } from './token-content.ts';
+import { introspectAccessTokens } from './structured-tokens.ts';
+import type { TokenAudit } from './token-audit.ts';
+import type { TokenContent } from './token-content.ts';
 
 const ALGORITHM = 'ES256';
 const MINUTE_S = 60;
@@ -40,17 +43,19 @@ const ROUTES = {
 /** What the authorisation server is made from. */
 export interface ProviderOptions {
   issuer: string;
+  /** The address under which browsers reach Soma. */
+  apiBaseUrl: string;
   keys: readonly SigningKey[];
   clients: RegisteredClients;
   records: OidcRecords;
-  people: PersonAccess;
+  content: TokenContent;
+  audit: TokenAudit;
   apiKeys: ApiKeyClients;
 }
 
 /** The OAuth 2.0 and OpenID Connect authorisation server. */
 export function createProvider(options: ProviderOptions): Provider {
-  const { issuer, keys, clients, records, people, apiKeys } = options;
-  const content = new TokenContent(people);
+  const { issuer, keys, clients, records, content, audit, apiKeys } = options;
   const adapter: AdapterFactory = (model) =>
     model === 'Client' ? new ApiKeyAdapter(apiKeys) : new RecordAdapter(model, records);
   const provider = new Provider(issuer, {
@@ -59,7 +64,7 @@ export function createProvider(options: ProviderOptions): Provider {
     jwks: { keys: [...keys] },
     clients: [...clients.values()].map(metadataOf),
     features: featuresFor(content),
-    findAccount: (_context, subject) => people.account(subject),
+    findAccount: (_context, subject) => content.account(subject),
     loadExistingGrant: (context) => content.grantFor(context),
     // A token of a step-up brings its own: no client has asked for it here.
     extraTokenClaims: (context, token) => token.extra ?? content.claimsOf(context, token),
@@ -77,7 +82,10 @@ export function createProvider(options: ProviderOptions): Provider {
     return client !== undefined && 'client_secret_hash' in client && isSecretOf(client, secret);
   };
   keepTenantInGrants(provider);
+  giveRefreshTokensAsCookies(provider, options.apiBaseUrl.startsWith('https:'));
   rememberRefreshes(provider, records);
+  audit.follow(provider);
+  introspectAccessTokens(provider, { keys, revoked: content.revoked });
   logFaults(provider);
   return provider;
 }
@@ -148,8 +156,8 @@ function featuresFor(content: TokenContent): NonNullable<Configuration['features
   return {
     clientCredentials: { enabled: true },
     deviceFlow: { enabled: true, ...devicePages },
-    introspection: { enabled: true },
-    revocation: { enabled: true },
+    introspection: { enabled: true, allowedPolicy: isOwn },
+    revocation: { enabled: true, allowedPolicy: isOwn },
     // Binds the tokens of services to a key (see ServiceTokens in libs/auth). A proof that is sent
     // twice gives its sender nothing that the client's secret beside it does not.
     dPoP: { enabled: true, allowReplay: true },
@@ -164,6 +172,15 @@ function featuresFor(content: TokenContent): NonNullable<Configuration['features
         content.resourceServer(context, resource, client),
     },
   };
+}
+
+/** Refresh tokens are the matter of the client that has them. */
+function isOwn(
+  _context: KoaContextWithOIDC,
+  { clientId }: Client,
+  token: { clientId?: string | undefined },
+): boolean {
+  return token.clientId === clientId;
 }
 
 /** A client as oidc-provider wants it, with its registration. */

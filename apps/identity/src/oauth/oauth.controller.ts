@@ -170,6 +170,8 @@ export class OAuthController {
   }
 
   private async answer(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    // Whom the door sees, and not what a client says of itself.
+    request.raw.headers['x-forwarded-for'] = request.ip;
     reply.hijack();
     for (const [name, value] of Object.entries(reply.getHeaders())) {
       reply.raw.setHeader(name, value ?? '');

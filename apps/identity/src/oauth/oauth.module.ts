@@ -1,7 +1,15 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ApiKeyExchangeModule } from '../api-keys/api-key-exchange.module.ts';
 import { SigningKeys } from '../signing-keys/signing-keys.ts';
-import { AuthorizationServer, CLIENTS, ISSUER, KEYS } from './authorization-server.ts';
+import {
+  AuthorizationServer,
+  CLIENTS,
+  KEYS,
+  OAUTH_OPTIONS,
+  type OAuthOptions,
+} from './authorization-server.ts';
+import { BrowserSession } from './browser-session.ts';
+import { BrowserSessionController } from './browser-session.controller.ts';
 import { ClientsTenants } from './clients-tenants.ts';
 import { Interactions } from './interactions.ts';
 import { OAuthController } from './oauth.controller.ts';
@@ -9,33 +17,33 @@ import { OidcRecords } from './oidc-records.ts';
 import { PersonAccess } from './person-access.ts';
 import { StepUpTokens } from './step-up-tokens.ts';
 import { readClients } from './registered-clients.ts';
-
-/** What the authorisation server needs to know. */
-export interface OAuthOptions {
-  /** The `iss` of every token: the address under which the outside world reaches this service. */
-  issuer: string;
-  clientsFile: string;
-}
+import { RevokedTokens } from './revoked-tokens.ts';
+import { TokenAudit } from './token-audit.ts';
+import { TokenContent } from './token-content.ts';
 
 /** The OAuth 2.0 authorisation server and its keys. */
 @Module({})
 export class OAuthModule {
-  static configure({ issuer, clientsFile }: OAuthOptions): DynamicModule {
+  static configure(options: OAuthOptions): DynamicModule {
     return {
       module: OAuthModule,
       global: true,
       imports: [ApiKeyExchangeModule],
-      controllers: [OAuthController],
+      controllers: [BrowserSessionController, OAuthController],
       providers: [
         SigningKeys,
         AuthorizationServer,
+        BrowserSession,
         ClientsTenants,
         Interactions,
         OidcRecords,
         PersonAccess,
         StepUpTokens,
-        { provide: ISSUER, useValue: issuer },
-        { provide: CLIENTS, useFactory: () => readClients(clientsFile) },
+        RevokedTokens,
+        TokenAudit,
+        TokenContent,
+        { provide: OAUTH_OPTIONS, useValue: options },
+        { provide: CLIENTS, useFactory: () => readClients(options.clientsFile) },
         {
           provide: KEYS,
           inject: [SigningKeys],

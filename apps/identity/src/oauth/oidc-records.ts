@@ -4,6 +4,7 @@ import { Secret } from '@soma/kernel';
 import { SweepTransaction, TenantTransaction } from '@soma/persistence';
 import { Envelope, type SealContext } from '@soma/secrets';
 import type { AdapterPayload } from 'oidc-provider';
+import { type AuditEntry, AuditLog } from '../audit/audit-log.ts';
 import { ConfigUpdates } from '../config-updates/config-updates.ts';
 
 /** For so long a client that missed the answer to a refresh may ask again. */
@@ -28,7 +29,15 @@ interface Row {
 /** Says whose a family of tokens is; a part of every `Grant` that is stored. */
 export interface GrantOwner {
   accountId: string;
+  clientId: string;
   tenant_id: string;
+}
+
+/** Who did something to a family of tokens, and how. */
+export interface Cause {
+  reason: 'replayed' | 'returned' | 'signed_out';
+  address: string | null;
+  request_id: string | null;
 }
 
 /**
@@ -45,6 +54,7 @@ export class OidcRecords {
     private readonly tenants: TenantTransaction,
     private readonly envelope: Envelope,
     private readonly configUpdates: ConfigUpdates,
+    private readonly auditLog: AuditLog,
   ) {}
 
   /** Writes a record, or its newer state. */
@@ -117,21 +127,31 @@ export class OidcRecords {
   }
 
   /** Ends a family of tokens: nothing of it can be refreshed, and its access tokens are void. */
-  async revokeGrant(grantId: string): Promise<void> {
+  async revokeGrant(grantId: string, cause: Cause): Promise<void> {
     const grant = await this.find('Grant', grantId);
     if (grant === undefined) {
       return;
     }
     // Every grant is saved with its owner.
-    const { accountId, tenant_id } = grant as unknown as GrantOwner;
-    await this.tenants.run(tenant_id, async (manager) => {
-      await manager.query(
-        `DELETE FROM identity.oidc_records
-          WHERE grant_hash = $1 OR (model = 'Grant' AND id_hash = $1)`,
-        [hashOf(grantId)],
-      );
-      await this.configUpdates.revokeTokens(manager, tenant_id, accountId);
+    const owner = grant as unknown as GrantOwner;
+    await this.tenants.run(owner.tenant_id, async (manager) => {
+      const [{ revoked } = { revoked: 0 }] = await manager.query<{ revoked: number }[]>(REVOKE, [
+        hashOf(grantId),
+      ]);
+      // Several requests may end a family at once; the first of them tells.
+      if (revoked > 0) {
+        await this.configUpdates.revokeTokens(manager, owner.tenant_id, owner.accountId);
+        await this.auditLog.append(manager, revocation(owner, cause));
+      }
     });
+  }
+
+  /** Ends what the browser is remembered by. */
+  async endSession(uid: string): Promise<void> {
+    await this.query(
+      `DELETE FROM identity.oidc_records WHERE model = 'Session' AND uid_hash = $1`,
+      [hashOf(uid)],
+    );
   }
 
   /** Removes what has had its time. */
@@ -199,6 +219,25 @@ const ANSWER = `
   SELECT sealed_answer FROM identity.oidc_records
    WHERE model = $1 AND id_hash = $2 AND sealed_answer IS NOT NULL
      AND consumed_at >= clock_timestamp() - make_interval(secs => $3)`;
+
+const REVOKE = `
+  WITH revoked AS (
+    DELETE FROM identity.oidc_records
+     WHERE grant_hash = $1 OR (model = 'Grant' AND id_hash = $1)
+    RETURNING model)
+  SELECT count(*)::int AS revoked FROM revoked WHERE model = 'Grant'`;
+
+function revocation(owner: GrantOwner, { reason, address, request_id }: Cause): AuditEntry {
+  return {
+    tenant_id: owner.tenant_id,
+    actor: { subject: owner.accountId, address },
+    action: 'token.revoked',
+    target: { type: 'user', id: owner.accountId },
+    outcome: reason === 'replayed' ? 'denied' : 'success',
+    request_id,
+    details: { reason, client_id: owner.clientId },
+  };
+}
 
 function hashOf(value: string): Buffer {
   return hash('sha256', value, 'buffer');

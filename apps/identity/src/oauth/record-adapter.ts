@@ -1,5 +1,6 @@
-import { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
-import type { OidcRecords } from './oidc-records.ts';
+import Provider, { type Adapter, type AdapterPayload, errors } from 'oidc-provider';
+import { requestIdOf } from './koa-request.ts';
+import type { Cause, OidcRecords } from './oidc-records.ts';
 
 /** What has no lifetime of its own is kept for a day. */
 const DEFAULT_LIFE_SECONDS = 24 * 60 * 60;
@@ -48,18 +49,28 @@ export class RecordAdapter implements Adapter {
 
   destroy(id: string): Promise<void> {
     return this.model === 'Grant'
-      ? this.records.revokeGrant(id)
+      ? this.records.revokeGrant(id, causeNow())
       : this.records.destroy(this.model, id);
   }
 
   revokeByGrantId(grantId: string): Promise<void> {
-    return this.records.revokeGrant(grantId);
+    return this.records.revokeGrant(grantId, causeNow());
   }
 
   private async revokeFamilyOf(id: string): Promise<void> {
     const record = await this.records.find(this.model, id);
     if (record?.grantId !== undefined) {
-      await this.records.revokeGrant(record.grantId);
+      await this.records.revokeGrant(record.grantId, causeNow());
     }
   }
+}
+
+/** oidc-provider tells an adapter nothing of the request that it works for, but remembers it. */
+function causeNow(): Cause {
+  const context = Provider.ctx;
+  return {
+    reason: context?.oidc.route === 'revocation' ? 'returned' : 'replayed',
+    address: context?.ip ?? null,
+    request_id: context === undefined ? null : requestIdOf(context),
+  };
 }

@@ -10,6 +10,8 @@ import { migrate } from '@soma/migrations';
 import { PersistenceModule } from '@soma/persistence';
 import { createTestDatabase, type TestDatabase } from '@soma/testing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { AuditModule } from '../audit/audit.module.ts';
+import * as openid from 'openid-client';
 import { ConfigUpdatesModule } from '../config-updates/config-updates.module.ts';
 import { MasterKeyModule } from '../master-key/master-key.module.ts';
 import { TenancyModule } from '../tenancy/tenancy.module.ts';
@@ -97,9 +99,14 @@ export class Deployment implements AsyncDisposable {
       imports: [
         PersistenceModule.connect({ url, sweepRole: 'identity_sweep' }),
         MasterKeyModule.configure(masterKey),
+        AuditModule,
         ConfigUpdatesModule,
         TenancyModule,
-        OAuthModule.configure({ issuer: ISSUER, clientsFile }),
+        OAuthModule.configure({
+          issuer: ISSUER,
+          apiBaseUrl: 'https://api.example.com',
+          clientsFile,
+        }),
       ],
       controllers: [SignInController],
     })
@@ -133,9 +140,16 @@ export class Deployment implements AsyncDisposable {
   }
 }
 
-/** A browser with its cookies, which finds the issuer at one of its pods. */
+/** What a client asks for besides what it must. */
+export type AuthorizationParameters = Record<string, string>;
+
+export type Tokens = openid.TokenEndpointResponse & openid.TokenEndpointResponseHelpers;
+
+/** A browser with its cookies and the web interface in it. It reaches the issuer at one of its pods. */
 export class Browser {
   private readonly cookies = new Map<string, { value: string; path: string }>();
+  /** Hears every line of `Set-Cookie`. */
+  onCookie: (line: string) => void = () => undefined;
 
   constructor(public pod: string) {}
 
@@ -159,6 +173,47 @@ export class Browser {
     return this.cookies.get(name)?.value;
   }
 
+  setCookie(name: string, value: string, path: string): void {
+    this.cookies.set(name, { value, path });
+  }
+
+  /** What the web interface knows of the issuer. */
+  discover(): Promise<openid.Configuration> {
+    return openid.discovery(new URL(ISSUER), 'ui', undefined, openid.None(), {
+      [openid.customFetch]: (address: string, init: object) => this.fetch(address, init),
+    });
+  }
+
+  /** Signs a person in to the web interface. */
+  async signInToUi(userId: string, parameters: AuthorizationParameters = {}): Promise<Tokens> {
+    const client = await this.discover();
+    const [pkceCodeVerifier, expectedState, expectedNonce] = [
+      openid.randomPKCECodeVerifier(),
+      openid.randomState(),
+      openid.randomNonce(),
+    ];
+    const begin = openid.buildAuthorizationUrl(client, {
+      redirect_uri: REDIRECT_URI,
+      scope: 'openid email sessions:read sessions:write members:write',
+      code_challenge: await openid.calculatePKCECodeChallenge(pkceCodeVerifier),
+      code_challenge_method: 'S256',
+      state: expectedState,
+      nonce: expectedNonce,
+      ...parameters,
+    });
+    const end = await this.signIn(begin, userId);
+    return openid.authorizationCodeGrant(client, end, {
+      pkceCodeVerifier,
+      expectedState,
+      expectedNonce,
+    });
+  }
+
+  /** What the web interface asks when its access token is about to end. */
+  refresh(headers: Record<string, string> = {}): Promise<Response> {
+    return this.fetch('/api/auth/refresh', { method: 'POST', headers });
+  }
+
   /** Goes where it is sent until it is sent to its client; that address. */
   async signIn(address: string | URL, userId: string): Promise<URL> {
     let at = new URL(address, ISSUER);
@@ -174,10 +229,14 @@ export class Browser {
   }
 
   private keep(line: string): void {
+    this.onCookie(line);
     const [pair = '', ...attributes] = line.split('; ');
     const [name = '', value = ''] = pair.split('=');
     const path = attributes.find((each) => /^path=/i.test(each))?.slice('path='.length) ?? '/';
-    if (value === '' || attributes.some((each) => /expires=Thu, 01 Jan 1970/i.test(each))) {
+    if (
+      value === '' ||
+      attributes.some((each) => /expires=Thu, 01 Jan 1970|max-age=0$/i.test(each))
+    ) {
       this.cookies.delete(name);
     } else {
       this.cookies.set(name, { value, path });

@@ -1,5 +1,7 @@
+import { Injectable } from '@nestjs/common';
 import {
   type AccessToken,
+  type Account,
   type Client,
   type ClientCredentials,
   errors,
@@ -10,8 +12,9 @@ import {
 } from 'oidc-provider';
 import { keyOf } from './api-key-grants.ts';
 import type { GrantOwner } from './oidc-records.ts';
-import { type Membership, type PersonAccess, scopesOf } from './person-access.ts';
+import { type Membership, PersonAccess, scopesOf } from './person-access.ts';
 import type { RegisteredClient } from './registered-clients.ts';
+import { RevokedTokens } from './revoked-tokens.ts';
 
 /** A resource indicator is a URI (RFC 8707 §2): this prefix and the name of a service. */
 const RESOURCE_PREFIX = 'urn:soma:';
@@ -19,8 +22,17 @@ const RESOURCE_PREFIX = 'urn:soma:';
 const DEFAULT_RESOURCE = `${RESOURCE_PREFIX}gateway`;
 
 /** Decides what is in a token: for which service, whose data, which scopes and what else it says. */
+@Injectable()
 export class TokenContent {
-  constructor(private readonly people: PersonAccess) {}
+  constructor(
+    private readonly people: PersonAccess,
+    readonly revoked: RevokedTokens,
+  ) {}
+
+  /** The person behind a subject, unless they may not sign in any more. */
+  account(subject: string): Promise<Account | undefined> {
+    return this.people.account(subject);
+  }
 
   /** @param granted - What a code or refresh token is good for, if it is more than one. */
   defaultResource(granted: readonly string[] | undefined): string | undefined {
@@ -91,7 +103,8 @@ export class TokenContent {
     if (context.oidc.entities.Grant === undefined) {
       return registration.scopes;
     }
-    const { role } = await this.membershipFor(context);
+    const { tenant_id, role } = await this.membershipFor(context);
+    await this.revoked.passed(tenant_id, String(context.oidc.entities.Account?.accountId));
     return scopesOf(role, registration.scopes);
   }
 

@@ -1,0 +1,247 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Browser, claimsOf, Deployment, ISSUER, SERVICE_SECRET } from './spec-support.ts';
+
+describe('the sign-in of a browser', () => {
+  const running = new AsyncDisposableStack();
+  let deployment: Deployment;
+  let pods: string[];
+
+  beforeAll(async () => {
+    deployment = running.use(await Deployment.start());
+    pods = await Promise.all([1, 2].map(async () => (await deployment.startPod()).getUrl()));
+  });
+  afterAll(() => running.disposeAsync());
+
+  async function signedIn(): Promise<{ browser: Browser; ann: string; token: string }> {
+    const ann = await deployment.addPerson({ acme: 'member' });
+    const browser = new Browser(pods[0] ?? '');
+    const { access_token } = await browser.signInToUi(ann);
+    return { browser, ann, token: access_token };
+  }
+
+  /** As if the refresh that used the browser's token had been some time ago. */
+  async function age(seconds: number): Promise<void> {
+    await deployment.database.execute(
+      `UPDATE identity.oidc_records SET consumed_at = consumed_at - make_interval(secs => $1)`,
+      [seconds],
+    );
+  }
+
+  it('is a cookie that no script can read and no other path gets', async () => {
+    const ann = await deployment.addPerson({ acme: 'member' });
+    const browser = new Browser(pods[0] ?? '');
+    const seen: string[] = [];
+    browser.onCookie = (line) => seen.push(line);
+
+    const tokens = await browser.signInToUi(ann);
+    await browser.refresh();
+
+    const lines = seen.filter((line) => line.startsWith('refreshToken='));
+    expect(lines).toHaveLength(2);
+    for (const line of lines) {
+      const { groups } = /Max-Age=(?<age>\d+)/.exec(line) ?? {};
+      expect(Number(groups?.['age'])).toBeGreaterThan(30 * 86_400 - 60);
+      expect(line).toMatch(/; Path=\/api\/auth; .*HttpOnly; SameSite=Lax; Secure$/);
+    }
+    expect(tokens.refresh_token).toBeUndefined();
+    for (const line of seen) expect(line).toMatch(/secure/i);
+  });
+
+  it('gives new access tokens, and a new cookie each time', async () => {
+    const { browser, ann } = await signedIn();
+    const before = browser.cookie('refreshToken');
+
+    const answer = await browser.refresh({ origin: 'https://app.example.com' });
+    const tokens = (await answer.json()) as { access_token: string };
+
+    expect(claimsOf(tokens.access_token)).toMatchObject({
+      sub: ann,
+      tenant: 'acme',
+      amr: ['fed', 'otp'],
+      acr: 'two-factors',
+    });
+    expect(Object.keys(tokens)).not.toContain('refresh_token');
+    expect(browser.cookie('refreshToken')).not.toBe(before);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect((await browser.refresh()).status).toBe(200);
+  });
+
+  it.each([
+    { origin: 'https://evil.example' },
+    { origin: 'null' },
+    { origin: 'http://app.example.com' },
+    { 'sec-fetch-site': 'cross-site' },
+    { 'sec-fetch-site': 'same-site' },
+  ])('is not used by pages of others: %j', async (headers) => {
+    const { browser } = await signedIn();
+
+    const refused = await browser.refresh(headers);
+    const out = await browser.fetch('/api/auth/sign-out', {
+      method: 'POST',
+      headers: headers as Record<string, string>,
+    });
+
+    expect([refused.status, out.status]).toEqual([403, 403]);
+    expect(await refused.json()).toMatchObject({ code: 'cross_site_request' });
+    expect((await browser.refresh()).status).toBe(200);
+  });
+
+  it('answers 401 to who has none, or made one up', async () => {
+    const nobody = new Browser(pods[0] ?? '');
+    const forger = new Browser(pods[0] ?? '');
+    forger.setCookie('refreshToken', 'ui.made-up', '/api/auth');
+
+    for (const browser of [nobody, forger]) {
+      const answer = await browser.refresh();
+      expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'signed_out' }]);
+    }
+  });
+
+  it('gives a client that missed an answer the same one again', async () => {
+    const { browser } = await signedIn();
+    const lost = browser.cookie('refreshToken') ?? '';
+    const first = await (await browser.refresh()).json();
+    const next = browser.cookie('refreshToken');
+
+    browser.setCookie('refreshToken', lost, '/api/auth');
+    browser.pod = pods[1] ?? '';
+    const second = await (await browser.refresh()).json();
+
+    expect(second).toEqual(first);
+    expect(browser.cookie('refreshToken')).toBe(next);
+    expect((await browser.refresh()).status).toBe(200);
+  });
+
+  it('ends for everybody when a used token comes back later', async () => {
+    const { browser, ann } = await signedIn();
+    const stolen = browser.cookie('refreshToken') ?? '';
+    await browser.refresh();
+    await age(11);
+
+    const thief = new Browser(pods[1] ?? '');
+    thief.setCookie('refreshToken', stolen, '/api/auth');
+
+    expect((await thief.refresh()).status).toBe(401);
+    expect((await browser.refresh()).status).toBe(401);
+    expect(await revocationOf(ann)).toBeGreaterThan(0);
+    const [line] = await deployment.database.execute(
+      `SELECT outcome, details FROM audit.audit_log
+        WHERE actor_subject = $1 AND action = 'token.revoked'`,
+      [ann],
+    );
+    expect(JSON.stringify(line)).toMatch(/denied.*replayed/);
+  });
+
+  it('survives a pod that dies between using a token and answering', async () => {
+    const { browser } = await signedIn();
+    const held = browser.cookie('refreshToken') ?? '';
+    await browser.refresh();
+    // What the dead pod left: a used token, and no answer.
+    await deployment.database.execute(
+      `UPDATE identity.oidc_records SET sealed_answer = NULL WHERE consumed_at IS NOT NULL`,
+    );
+    browser.setCookie('refreshToken', held, '/api/auth');
+    await age(60);
+
+    expect((await browser.refresh()).status).toBe(200);
+    expect((await browser.refresh()).status).toBe(200);
+  });
+
+  it('is lost by nobody when 50 requests refresh it at once on two pods', async () => {
+    const { browser } = await signedIn();
+    const held = browser.cookie('refreshToken') ?? '';
+    const tabs = Array.from({ length: 50 }, (_, tab) => {
+      const one = new Browser(pods[tab % 2] ?? '');
+      one.setCookie('refreshToken', held, '/api/auth');
+      return one;
+    });
+
+    const answers = await Promise.all(tabs.map((tab) => tab.refresh()));
+
+    const statuses = answers.map(({ status }) => status);
+    const won = tabs.filter((_, tab) => statuses[tab] === 200);
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    expect(new Set(won.map((tab) => tab.cookie('refreshToken'))).size).toBe(1);
+    expect((await won[0]?.refresh())?.status).toBe(200);
+  });
+
+  it('ends with signing out: the family, the browser’s session and the access tokens', async () => {
+    const { browser, ann, token } = await signedIn();
+    const held = browser.cookie('refreshToken') ?? '';
+    const thief = new Browser(pods[1] ?? '');
+    thief.setCookie('refreshToken', held, '/api/auth');
+    thief.setCookie('oauthSession', browser.cookie('oauthSession') ?? '', '/oauth');
+
+    const answer = await browser.fetch('/api/auth/sign-out', { method: 'POST' });
+
+    expect(answer.status).toBe(204);
+    expect([browser.cookie('refreshToken'), browser.cookie('oauthSession')]).toEqual([
+      undefined,
+      undefined,
+    ]);
+    expect((await thief.refresh()).status).toBe(401);
+    const again = await thief.fetch(
+      `${ISSUER}/oauth/authorize?client_id=ui&response_type=code&scope=openid` +
+        `&redirect_uri=https://app.example.com/callback&code_challenge_method=S256` +
+        `&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM`,
+    );
+    expect(again.headers.get('location')).toMatch('/api/auth/sign-in/');
+    expect(await revocationOf(ann)).toBeGreaterThanOrEqual(Number(claimsOf(token)['iat']));
+    expect((await browser.fetch('/api/auth/sign-out', { method: 'POST' })).status).toBe(204);
+  });
+
+  it('can begin again at once, with a token that holds', async () => {
+    const { browser, ann } = await signedIn();
+    await browser.fetch('/api/auth/sign-out', { method: 'POST' });
+
+    const { access_token } = await browser.signInToUi(ann);
+
+    expect(Number(claimsOf(access_token)['iat'])).toBeGreaterThan(await revocationOf(ann));
+  });
+
+  describe('is known to introspection (RFC 7662)', () => {
+    async function introspect(token: string, secret = SERVICE_SECRET): Promise<unknown> {
+      const answer = await fetch(new URL('/oauth/introspect', pods[1]), {
+        method: 'POST',
+        headers: { authorization: `Basic ${btoa(`robot:${secret}`)}` },
+        body: new URLSearchParams({ token }),
+      });
+      return answer.json();
+    }
+
+    it('until it ends', async () => {
+      const { browser, ann, token } = await signedIn();
+
+      const before = await introspect(token);
+      await browser.fetch('/api/auth/sign-out', { method: 'POST' });
+
+      expect(before).toMatchObject({ active: true, sub: ann, tenant: 'acme', aud: 'gateway' });
+      expect(await introspect(token)).toEqual({ active: false });
+    });
+
+    it('by who authenticates, for tokens of ours and services of theirs', async () => {
+      const { token, ann } = await signedIn();
+      const other = new Browser(pods[0] ?? '');
+      const forIdentity = await other.signInToUi(ann, { resource: 'urn:soma:identity' });
+      const [header, , signature] = token.split('.');
+      const forged = [
+        header,
+        Buffer.from(JSON.stringify({ ...claimsOf(token), tenant: 'globex' })).toString('base64url'),
+        signature,
+      ].join('.');
+
+      expect(await introspect(token, 'wrong')).toMatchObject({ error: 'invalid_client' });
+      for (const inactive of [forIdentity.access_token, forged, 'a.b.c', 'opaque']) {
+        expect(await introspect(inactive)).toEqual({ active: false });
+      }
+    });
+  });
+
+  async function revocationOf(userId: string): Promise<number> {
+    const [row] = await deployment.database.execute(
+      `SELECT version FROM identity.config_updates WHERE entity = 'principal' AND entity_id = $1`,
+      [`acme:${userId}`],
+    );
+    return Number(row?.['version'] ?? 0);
+  }
+});

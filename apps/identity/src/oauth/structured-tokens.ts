@@ -1,0 +1,112 @@
+import { createPublicKey, type JsonWebKey, verify } from 'node:crypto';
+import type Provider from 'oidc-provider';
+import type { Client, KoaContextWithOIDC } from 'oidc-provider';
+import { z } from 'zod';
+import type { RevokedTokens } from './revoked-tokens.ts';
+import { registrationOf } from './token-content.ts';
+
+/** A key that verifies, by its id. */
+export type PublishedKey = JsonWebKey & { kid: string };
+
+const tokenHeader = z.object({
+  alg: z.literal('ES256'),
+  kid: z.string(),
+  typ: z.literal('at+jwt'),
+});
+
+const tokenClaims = z.looseObject({
+  iss: z.string(),
+  sub: z.string(),
+  aud: z.string(),
+  tenant: z.string(),
+  client_id: z.string(),
+  iat: z.int(),
+  exp: z.int(),
+  cnf: z.looseObject({ jkt: z.string() }).optional(),
+});
+type TokenClaims = z.output<typeof tokenClaims>;
+
+/** What introspection of an access token needs. */
+export interface StructuredTokens {
+  keys: readonly PublishedKey[];
+  revoked: RevokedTokens;
+}
+
+/**
+ * Answers introspection (RFC 7662) of access tokens, which say everything themselves.
+ *
+ * oidc-provider refuses those, after it has authenticated the client: services are to verify them.
+ * But a client that cannot is told here what they would find.
+ */
+export function introspectAccessTokens(provider: Provider, tokens: StructuredTokens): void {
+  provider.use(async (context: KoaContextWithOIDC, next: () => Promise<void>) => {
+    await next();
+    if (context.path !== provider.pathFor('introspection') || !isRefused(context.body)) {
+      return;
+    }
+    const { client, params } = context.oidc;
+    if (client !== undefined) {
+      const claims = readToken(String(params?.['token']), provider.issuer, tokens.keys);
+      context.status = 200;
+      context.body = (await isFor(client, claims, tokens.revoked)) ? answerOf(claims) : INACTIVE;
+    }
+  });
+}
+
+const INACTIVE = { active: false };
+
+function isRefused(body: unknown): boolean {
+  return (body as { error?: unknown } | null)?.error === 'unsupported_token_type';
+}
+
+function answerOf(claims: TokenClaims | undefined): object {
+  return { active: true, token_type: claims?.cnf === undefined ? 'Bearer' : 'DPoP', ...claims };
+}
+
+/** RFC 7662 §4: a client learns of tokens that are its own, or for a service that it uses. */
+async function isFor(
+  client: Client,
+  claims: TokenClaims | undefined,
+  revoked: RevokedTokens,
+): Promise<boolean> {
+  if (claims === undefined || claims.exp * 1000 <= Date.now()) {
+    return false;
+  }
+  const { type, audiences } = registrationOf(client);
+  const isOwn = claims.client_id === client.clientId;
+  const isService = type === undefined || type === 'service';
+  if (!isOwn && !(isService && audiences.includes(claims.aud))) {
+    return false;
+  }
+  return (await revoked.upTo(claims.tenant, claims.sub)) < claims.iat;
+}
+
+/** The claims of a token that this server signed. */
+function readToken(
+  token: string,
+  issuer: string,
+  keys: readonly PublishedKey[],
+): TokenClaims | undefined {
+  const [header = '', payload = '', signature = '', ...rest] = token.split('.');
+  const { data: head } = tokenHeader.safeParse(decode(header));
+  const key = keys.find(({ kid }) => kid === head?.kid);
+  if (key === undefined || rest.length > 0 || !isSigned(`${header}.${payload}`, signature, key)) {
+    return undefined;
+  }
+  const { data: claims } = tokenClaims.safeParse(decode(payload));
+  return claims?.iss === issuer ? claims : undefined;
+}
+
+function isSigned(input: string, signature: string, key: PublishedKey): boolean {
+  const publicKey = createPublicKey({ key, format: 'jwk' });
+  const bytes = Buffer.from(signature, 'base64url');
+  return verify('sha256', Buffer.from(input), { key: publicKey, dsaEncoding: 'ieee-p1363' }, bytes);
+}
+
+function decode(part: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(part, 'base64url').toString());
+  } catch {
+    return undefined;
+  }
+}
