@@ -53,6 +53,9 @@ export function introspectAccessTokens(provider: Provider, tokens: StructuredTok
   });
 }
 
+/** RFC 7515 §7.1. */
+const COMPACT_JWS = /^(?<header>[\w-]+)\.(?<payload>[\w-]+)\.(?<signature>[\w-]+)$/;
+
 const INACTIVE = { active: false };
 
 function isRefused(body: unknown): boolean {
@@ -87,10 +90,11 @@ function readToken(
   issuer: string,
   keys: readonly PublishedKey[],
 ): TokenClaims | undefined {
-  const [header = '', payload = '', signature = '', ...rest] = token.split('.');
+  const { groups } = COMPACT_JWS.exec(token) ?? {};
+  const { header = '', payload = '', signature = '' } = groups ?? {};
   const { data: head } = tokenHeader.safeParse(decode(header));
   const key = keys.find(({ kid }) => kid === head?.kid);
-  if (key === undefined || rest.length > 0 || !isSigned(`${header}.${payload}`, signature, key)) {
+  if (key === undefined || !isSigned(`${header}.${payload}`, signature, key)) {
     return undefined;
   }
   const { data: claims } = tokenClaims.safeParse(decode(payload));
