@@ -2,7 +2,7 @@ import { hash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Controller, Get, Module, Query, Req, Res } from '@nestjs/common';
+import { Controller, Get, Global, Module, Query, Req, Res } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createService } from '@soma/http';
 import { Secret } from '@soma/kernel';
@@ -10,11 +10,12 @@ import { migrate } from '@soma/migrations';
 import { PersistenceModule } from '@soma/persistence';
 import { createTestDatabase, type TestDatabase } from '@soma/testing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { AuditModule } from '../audit/audit.module.ts';
+import { AuditLog } from '../audit/audit-log.ts';
 import * as openid from 'openid-client';
-import { ConfigUpdatesModule } from '../config-updates/config-updates.module.ts';
+import { ConfigUpdates } from '../config-updates/config-updates.ts';
 import { MasterKeyModule } from '../master-key/master-key.module.ts';
-import { TenancyModule } from '../tenancy/tenancy.module.ts';
+import { Members } from '../tenancy/members.ts';
+import { Users } from '../tenancy/users.ts';
 import { Interactions } from './interactions.ts';
 import { OAuthModule } from './oauth.module.ts';
 
@@ -69,6 +70,14 @@ class SignInController {
   }
 }
 
+/** What tokens need of other features. Their doors are not there, and no Kafka. */
+@Global()
+@Module({
+  providers: [AuditLog, ConfigUpdates, Members, Users],
+  exports: [AuditLog, ConfigUpdates, Members, Users],
+})
+class FeaturesModule {}
+
 /** A database and the settings of the pods that share it. */
 export class Deployment implements AsyncDisposable {
   private readonly running = new AsyncDisposableStack();
@@ -99,9 +108,7 @@ export class Deployment implements AsyncDisposable {
       imports: [
         PersistenceModule.connect({ url, sweepRole: 'identity_sweep' }),
         MasterKeyModule.configure(masterKey),
-        AuditModule,
-        ConfigUpdatesModule,
-        TenancyModule,
+        FeaturesModule,
         OAuthModule.configure({
           issuer: ISSUER,
           apiBaseUrl: 'https://api.example.com',

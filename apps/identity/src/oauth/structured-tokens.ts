@@ -56,6 +56,8 @@ export function introspectAccessTokens(provider: Provider, tokens: StructuredTok
 /** RFC 7515 §7.1. */
 const COMPACT_JWS = /^(?<header>[\w-]+)\.(?<payload>[\w-]+)\.(?<signature>[\w-]+)$/;
 
+const tokenParts = z.object({ header: z.string(), payload: z.string(), signature: z.string() });
+
 const INACTIVE = { active: false };
 
 function isRefused(body: unknown): boolean {
@@ -90,21 +92,30 @@ function readToken(
   issuer: string,
   keys: readonly PublishedKey[],
 ): TokenClaims | undefined {
-  const { groups } = COMPACT_JWS.exec(token) ?? {};
-  const { header = '', payload = '', signature = '' } = groups ?? {};
-  const { data: head } = tokenHeader.safeParse(decode(header));
-  const key = keys.find(({ kid }) => kid === head?.kid);
-  if (key === undefined || !isSigned(`${header}.${payload}`, signature, key)) {
+  const { data: parts } = tokenParts.safeParse(COMPACT_JWS.exec(token)?.groups);
+  if (parts === undefined || !isSigned(parts, keys)) {
     return undefined;
   }
-  const { data: claims } = tokenClaims.safeParse(decode(payload));
+  const { data: claims } = tokenClaims.safeParse(decode(parts.payload));
   return claims?.iss === issuer ? claims : undefined;
 }
 
-function isSigned(input: string, signature: string, key: PublishedKey): boolean {
+function isSigned(
+  { header, payload, signature }: z.output<typeof tokenParts>,
+  keys: readonly PublishedKey[],
+): boolean {
+  const { data: head } = tokenHeader.safeParse(decode(header));
+  const key = keys.find(({ kid }) => kid === head?.kid);
+  if (key === undefined) {
+    return false;
+  }
   const publicKey = createPublicKey({ key, format: 'jwk' });
-  const bytes = Buffer.from(signature, 'base64url');
-  return verify('sha256', Buffer.from(input), { key: publicKey, dsaEncoding: 'ieee-p1363' }, bytes);
+  return verify(
+    'sha256',
+    Buffer.from(`${header}.${payload}`),
+    { key: publicKey, dsaEncoding: 'ieee-p1363' },
+    Buffer.from(signature, 'base64url'),
+  );
 }
 
 function decode(part: string): unknown {
