@@ -13,9 +13,10 @@ import type { IdentityConfig } from './identity.config.ts';
 import { MasterKeyModule } from './master-key/master-key.module.ts';
 import { OAuthModule } from './oauth/oauth.module.ts';
 import { PolicyBundleModule } from './policy-bundle/policy-bundle.module.ts';
-import { PublishedKeysModule } from './signing-keys/published-keys.module.ts';
-import { SecondFactorsModule } from './second-factors/second-factors.module.ts';
 import { RuntimeModule } from './runtime/runtime.module.ts';
+import { SecondFactorsModule } from './second-factors/second-factors.module.ts';
+import { vaultOptions } from './signing-keys/signing-keys.config.ts';
+import { SigningKeysModule } from './signing-keys/signing-keys.module.ts';
 import { TenancyModule } from './tenancy/tenancy.module.ts';
 
 /** The whole service. */
@@ -32,7 +33,7 @@ export class AppModule {
       imports: [
         // Its address for partners is the gateway's, so its tokens are those of the gateway.
         AuthModule.verify(authOptions(config, 'gateway')),
-        PublishedKeysModule,
+        SigningKeysModule.configure(vaultOptions(config)),
         MasterKeyModule.configure(config.SOMA_MASTER_KEY),
         PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'identity_sweep' }),
         MessagingModule.connect(config, { clientId: 'identity', logger }),

@@ -7,6 +7,7 @@ import { databaseSettings } from '@soma/persistence';
 import { masterKeySetting } from '@soma/secrets';
 import { z } from 'zod';
 import { headExportSettings } from './audit/head-export.module.ts';
+import { signingKeySettings } from './signing-keys/signing-keys.config.ts';
 
 /** The settings of this service, each under the name of its environment variable. */
 export const identityConfig = z.object({
@@ -17,6 +18,7 @@ export const identityConfig = z.object({
   ...headExportSettings,
   ...observabilitySettings,
   ...authSettings,
+  ...signingKeySettings,
   API_BASE_URL: z
     .url('must be a URL')
     .default('http://localhost:8010')

@@ -1,4 +1,4 @@
-import { createPrivateKey, hash, randomBytes, randomUUID, sign } from 'node:crypto';
+import { hash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import { createLogger } from '@soma/observability';
 import { createTestDatabase, createTestKafka, type TestDatabase } from '@soma/testing';
 import { AppModule } from './app.module.ts';
 import { identityConfig } from './identity.config.ts';
-import { SigningKeys } from './signing-keys/signing-keys.ts';
+import { KeyRing } from './signing-keys/key-ring.ts';
 
 const ISSUER = 'http://localhost:8080';
 
@@ -152,22 +152,18 @@ function sender(url: string, tokenOf: TestIdentity['tokenOf']): TestIdentity['se
 async function signToken(service: INestApplication, caller: TestCaller): Promise<string> {
   const { tenant, role, subject = randomUUID() } = caller;
   const scopes = caller.scopes ?? (role === undefined ? [] : roleScopes[role]);
-  const [key] = await service.get(SigningKeys, { strict: false }).load();
+  const { signing } = service.get(KeyRing, { strict: false }).now();
   const now = Math.floor(Date.now() / 1000);
   const claims = { iss: ISSUER, aud: 'gateway', sub: subject, tenant, scope: scopes.join(' ') };
   const own = { ...(role && { role }), iat: now, exp: now + 600, jti: newIdentifier() };
   const text = [
-    { alg: 'ES256', kid: key.kid, typ: 'at+jwt' },
+    { alg: 'ES256', kid: signing.kid, typ: 'at+jwt' },
     { ...claims, ...own },
   ]
     .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
     .join('.');
-  const privateKey = createPrivateKey({ key, format: 'jwk' });
-  const signature = sign('sha256', Buffer.from(text), {
-    key: privateKey,
-    dsaEncoding: 'ieee-p1363',
-  });
-  return `${text}.${signature.toString('base64url')}`;
+  const signature = await signing.sign(Buffer.from(text));
+  return `${text}.${Buffer.from(signature).toString('base64url')}`;
 }
 
 /** Looks again and again until there is something, for 20 seconds at most. */

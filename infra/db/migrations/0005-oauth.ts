@@ -46,7 +46,7 @@ const RECORDS = `
 
 const KEYS = `
   ALTER TABLE identity.signing_keys
-    -- The part that verifies. Null in keys of before: it is part of what is sealed.
+    -- The part of a key of Vault that verifies. Of others it is part of what is sealed.
     ADD COLUMN public_jwk jsonb,
     -- From when it signs; it is published from created_at on.
     ADD COLUMN signs_from timestamptz,
@@ -64,10 +64,8 @@ const KEYS = `
   -- Somebody wants a new key before the quarter is over; a running service makes it.
   CREATE TABLE identity.key_rotations (
     rotation_id  uuid        PRIMARY KEY,
-    requested_at timestamptz NOT NULL DEFAULT clock_timestamp(),
-    -- The key that came of it.
-    kid          text
+    requested_at timestamptz NOT NULL DEFAULT clock_timestamp()
   );
   GRANT SELECT, INSERT ON identity.key_rotations TO identity;
-  GRANT SELECT, UPDATE (kid) ON identity.key_rotations TO identity_sweep;
+  GRANT SELECT ON identity.key_rotations TO identity_sweep;
 `;

@@ -1,49 +1,32 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type Provider from 'oidc-provider';
-import { ApiKeyClients } from '../api-keys/api-key-clients.ts';
-import type { SigningKey } from '../signing-keys/signing-keys.ts';
-import { createProvider } from './create-provider.ts';
-import { OidcRecords } from './oidc-records.ts';
-import type { RegisteredClients } from './registered-clients.ts';
-import { TokenAudit } from './token-audit.ts';
-import { TokenContent } from './token-content.ts';
-
-/** What the authorisation server needs to know. */
-export interface OAuthOptions {
-  /** The `iss` of every token: the address under which the outside world reaches this service. */
-  issuer: string;
-  /** The address under which browsers reach Soma. */
-  apiBaseUrl: string;
-  clientsFile: string;
-}
-
-/** Under this token are the {@link OAuthOptions}. */
-export const OAUTH_OPTIONS = Symbol('OAUTH_OPTIONS');
-/** Under this token are the registered clients. */
-export const CLIENTS = Symbol('CLIENTS');
-/** Under this token are the keys, the one that signs first. */
-export const KEYS = Symbol('KEYS');
+import { type CurrentKeys, KeyRing } from '../signing-keys/key-ring.ts';
+import { createProvider, ProviderParts } from './create-provider.ts';
+import { OAUTH_OPTIONS, type OAuthOptions } from './oauth-options.ts';
 
 /** The authorisation server, for those who hand requests to it. */
 @Injectable()
 export class AuthorizationServer {
-  private readonly provider: Provider;
+  private provider: { keyIds: string; value: Provider } | undefined;
 
   constructor(
-    @Inject(OAUTH_OPTIONS) options: OAuthOptions,
-    @Inject(CLIENTS) clients: RegisteredClients,
-    @Inject(KEYS) keys: readonly SigningKey[],
-    records: OidcRecords,
-    content: TokenContent,
-    audit: TokenAudit,
-    apiKeys: ApiKeyClients,
-  ) {
-    this.provider = createProvider({ ...options, keys, clients, records, content, audit, apiKeys });
-  }
+    private readonly parts: ProviderParts,
+    private readonly ring: KeyRing,
+    @Inject(OAUTH_OPTIONS) private readonly options: OAuthOptions,
+  ) {}
 
+  /**
+   * The provider with the keys of this moment. It keeps nothing itself, so that with other keys it
+   * is another provider: requests that are under way end with the one they began with.
+   */
   current(): Provider {
-    return this.provider;
+    const keys = this.ring.now();
+    const keyIds = idsOf(keys);
+    if (this.provider?.keyIds !== keyIds) {
+      this.provider = { keyIds, value: createProvider(this.parts, keys) };
+    }
+    return this.provider.value;
   }
 
   /**
@@ -52,11 +35,15 @@ export class AuthorizationServer {
    * They would follow the headers of the request, which anyone can choose.
    */
   pinToIssuer(request: FastifyRequest): void {
-    const { host, protocol } = new URL(this.provider.issuer);
+    const { host, protocol } = new URL(this.options.issuer);
     Object.assign(request.raw.headers, {
       host,
       'x-forwarded-host': host,
       'x-forwarded-proto': protocol.replace(':', ''),
     });
   }
+}
+
+function idsOf({ signing, published }: CurrentKeys): string {
+  return [signing, ...published].map(({ kid }) => kid).join(' ');
 }

@@ -3,7 +3,7 @@ import { Public } from '@soma/auth';
 import { Operation } from '@soma/http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { OAUTH_OPTIONS, type OAuthOptions } from './authorization-server.ts';
+import { OAUTH_OPTIONS, type OAuthOptions } from './oauth-options.ts';
 import { BrowserSession } from './browser-session.ts';
 import { forgottenCookies } from './refresh-cookie.ts';
 

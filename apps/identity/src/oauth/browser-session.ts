@@ -2,7 +2,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { Problem } from '@soma/kernel';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { type OAuthOptions, OAUTH_OPTIONS, CLIENTS } from './authorization-server.ts';
+import { type OAuthOptions, OAUTH_OPTIONS, CLIENTS } from './oauth-options.ts';
 import { OidcRecords } from './oidc-records.ts';
 import { type HeldToken, readRefreshCookie } from './refresh-cookie.ts';
 import type { RegisteredClients } from './registered-clients.ts';

@@ -1,6 +1,6 @@
 import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 import { TenantTransaction } from '@soma/persistence';
-import { CLIENTS } from './authorization-server.ts';
+import { CLIENTS } from './oauth-options.ts';
 import type { RegisteredClients } from './registered-clients.ts';
 import { Tenants } from '../tenancy/tenants.ts';
 

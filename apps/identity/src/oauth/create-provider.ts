@@ -1,4 +1,4 @@
-import { Logger } from '@nestjs/common';
+import { Inject, Injectable, Logger } from '@nestjs/common';
 import Provider, {
   type AdapterFactory,
   type Client,
@@ -7,18 +7,20 @@ import Provider, {
   type errors,
   type KoaContextWithOIDC,
 } from 'oidc-provider';
-import type { ApiKeyClients } from '../api-keys/api-key-clients.ts';
-import type { SigningKey } from '../signing-keys/signing-keys.ts';
+import { ApiKeyClients } from '../api-keys/api-key-clients.ts';
+import type { CurrentKeys } from '../signing-keys/key-ring.ts';
+import { ProviderKey, type SigningKey } from '../signing-keys/signing-key.ts';
 import { ApiKeyAdapter, keyOf, keyTokenSeconds, speakForServiceAccount } from './api-key-grants.ts';
+import { CLIENTS, OAUTH_OPTIONS, type OAuthOptions } from './oauth-options.ts';
 import { devicePages, renderFault } from './pages.ts';
 import { rememberRefreshes } from './refresh-answers.ts';
 import { giveRefreshTokensAsCookies } from './refresh-cookie.ts';
 import { isSecretOf, type RegisteredClient, type RegisteredClients } from './registered-clients.ts';
-import type { OidcRecords } from './oidc-records.ts';
+import { OidcRecords } from './oidc-records.ts';
 import { RecordAdapter } from './record-adapter.ts';
 import { introspectAccessTokens } from './structured-tokens.ts';
-import type { TokenAudit } from './token-audit.ts';
-import type { TokenContent } from './token-content.ts';
+import { TokenAudit } from './token-audit.ts';
+import { TokenContent } from './token-content.ts';
 
 const ALGORITHM = 'ES256';
 const MINUTE_S = 60;
@@ -41,27 +43,27 @@ const ROUTES = {
 };
 
 /** What the authorisation server is made from. */
-export interface ProviderOptions {
-  issuer: string;
-  /** The address under which browsers reach Soma. */
-  apiBaseUrl: string;
-  keys: readonly SigningKey[];
-  clients: RegisteredClients;
-  records: OidcRecords;
-  content: TokenContent;
-  audit: TokenAudit;
-  apiKeys: ApiKeyClients;
+@Injectable()
+export class ProviderParts {
+  constructor(
+    @Inject(OAUTH_OPTIONS) readonly options: OAuthOptions,
+    @Inject(CLIENTS) readonly clients: RegisteredClients,
+    readonly apiKeys: ApiKeyClients,
+    readonly records: OidcRecords,
+    readonly content: TokenContent,
+    readonly audit: TokenAudit,
+  ) {}
 }
 
 /** The OAuth 2.0 and OpenID Connect authorisation server. */
-export function createProvider(options: ProviderOptions): Provider {
-  const { issuer, keys, clients, records, content, audit, apiKeys } = options;
+export function createProvider(parts: ProviderParts, keys: CurrentKeys): Provider {
+  const { clients, apiKeys, records, content } = parts;
   const adapter: AdapterFactory = (model) =>
     model === 'Client' ? new ApiKeyAdapter(apiKeys) : new RecordAdapter(model, records);
-  const provider = new Provider(issuer, {
+  const provider = new Provider(parts.options.issuer, {
     ...WHAT_IS_OFFERED,
     adapter,
-    jwks: { keys: [...keys] },
+    jwks: { keys: signingFirst(keys).map((key) => new ProviderKey(key)) },
     clients: [...clients.values()].map(metadataOf),
     features: featuresFor(content),
     findAccount: (_context, subject) => content.account(subject),
@@ -73,6 +75,25 @@ export function createProvider(options: ProviderOptions): Provider {
   // The address that clients use is the issuer's, whatever a proxy or a client says: the door sets
   // the headers that this makes it trust.
   provider.proxy = true;
+  compareSecrets(provider, parts);
+  keepTenantInGrants(provider);
+  giveRefreshTokensAsCookies(provider, parts.options.apiBaseUrl.startsWith('https:'));
+  rememberRefreshes(provider, records);
+  parts.audit.follow(provider);
+  introspectAccessTokens(provider, {
+    keys: keys.published.map(({ publicKey }) => publicKey),
+    revoked: content.revoked,
+  });
+  logFaults(provider);
+  return provider;
+}
+
+/** It signs with the first. */
+function signingFirst({ signing, published }: CurrentKeys): SigningKey[] {
+  return [signing, ...published.filter((key) => key !== signing)];
+}
+
+function compareSecrets(provider: Provider, { clients, apiKeys }: ProviderParts): void {
   provider.Client.prototype.compareClientSecret = function (secret) {
     const key = keyOf(this);
     if (key !== undefined) {
@@ -81,13 +102,6 @@ export function createProvider(options: ProviderOptions): Provider {
     const client = clients.get(this.clientId);
     return client !== undefined && 'client_secret_hash' in client && isSecretOf(client, secret);
   };
-  keepTenantInGrants(provider);
-  giveRefreshTokensAsCookies(provider, options.apiBaseUrl.startsWith('https:'));
-  rememberRefreshes(provider, records);
-  audit.follow(provider);
-  introspectAccessTokens(provider, { keys, revoked: content.revoked });
-  logFaults(provider);
-  return provider;
 }
 
 /** oidc-provider stores those properties of a grant that this list names. */
@@ -161,6 +175,7 @@ function featuresFor(content: TokenContent): NonNullable<Configuration['features
     // Binds the tokens of services to a key (see ServiceTokens in libs/auth). A proof that is sent
     // twice gives its sender nothing that the client's secret beside it does not.
     dPoP: { enabled: true, allowReplay: true },
+    externalSigningSupport: { enabled: true, ack: 'experimental-01' },
     devInteractions: { enabled: false },
     pushedAuthorizationRequests: { enabled: false },
     rpInitiatedLogout: { enabled: false },

@@ -1,17 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { ApiKeyExchangeModule } from '../api-keys/api-key-exchange.module.ts';
-import { SigningKeys } from '../signing-keys/signing-keys.ts';
-import {
-  AuthorizationServer,
-  CLIENTS,
-  KEYS,
-  OAUTH_OPTIONS,
-  type OAuthOptions,
-} from './authorization-server.ts';
+import { AuthorizationServer } from './authorization-server.ts';
 import { BrowserSession } from './browser-session.ts';
 import { BrowserSessionController } from './browser-session.controller.ts';
 import { ClientsTenants } from './clients-tenants.ts';
 import { Interactions } from './interactions.ts';
+import { ProviderParts } from './create-provider.ts';
+import { CLIENTS, OAUTH_OPTIONS, type OAuthOptions } from './oauth-options.ts';
 import { OAuthController } from './oauth.controller.ts';
 import { OidcRecords } from './oidc-records.ts';
 import { PersonAccess } from './person-access.ts';
@@ -31,24 +26,19 @@ export class OAuthModule {
       imports: [ApiKeyExchangeModule],
       controllers: [BrowserSessionController, OAuthController],
       providers: [
-        SigningKeys,
         AuthorizationServer,
         BrowserSession,
         ClientsTenants,
         Interactions,
         OidcRecords,
         PersonAccess,
+        ProviderParts,
         StepUpTokens,
         RevokedTokens,
         TokenAudit,
         TokenContent,
         { provide: OAUTH_OPTIONS, useValue: options },
         { provide: CLIENTS, useFactory: () => readClients(options.clientsFile) },
-        {
-          provide: KEYS,
-          inject: [SigningKeys],
-          useFactory: (signingKeys: SigningKeys) => signingKeys.load(),
-        },
       ],
       exports: [Interactions, StepUpTokens],
     };

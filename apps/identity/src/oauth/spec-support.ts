@@ -14,6 +14,8 @@ import { AuditLog } from '../audit/audit-log.ts';
 import * as openid from 'openid-client';
 import { ConfigUpdates } from '../config-updates/config-updates.ts';
 import { MasterKeyModule } from '../master-key/master-key.module.ts';
+import type { KeyLifetimes } from '../signing-keys/key-schedule.ts';
+import { SigningKeysModule } from '../signing-keys/signing-keys.module.ts';
 import { Members } from '../tenancy/members.ts';
 import { Users } from '../tenancy/users.ts';
 import { Interactions } from './interactions.ts';
@@ -78,6 +80,11 @@ class SignInController {
 })
 class FeaturesModule {}
 
+interface PodOptions {
+  /** Of its signing keys. */
+  lifetimes?: KeyLifetimes;
+}
+
 /** A database and the settings of the pods that share it. */
 export class Deployment implements AsyncDisposable {
   private readonly running = new AsyncDisposableStack();
@@ -100,7 +107,7 @@ export class Deployment implements AsyncDisposable {
     return this.running.disposeAsync();
   }
 
-  async startPod(): Promise<NestFastifyApplication> {
+  async startPod({ lifetimes }: PodOptions = {}): Promise<NestFastifyApplication> {
     const url = new Secret(await this.database.loginUrl('identity'));
     const { clientsFile, masterKey } = this;
 
@@ -109,6 +116,7 @@ export class Deployment implements AsyncDisposable {
         PersistenceModule.connect({ url, sweepRole: 'identity_sweep' }),
         MasterKeyModule.configure(masterKey),
         FeaturesModule,
+        SigningKeysModule.configure(undefined, lifetimes),
         OAuthModule.configure({
           issuer: ISSUER,
           apiBaseUrl: 'https://api.example.com',

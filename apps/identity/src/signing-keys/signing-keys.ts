@@ -1,68 +1,132 @@
-import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
-import { Injectable } from '@nestjs/common';
-import { newIdentifier, Secret } from '@soma/kernel';
-import { SweepTransaction } from '@soma/persistence';
-import { Envelope, type SealContext } from '@soma/secrets';
+import { Inject, Injectable } from '@nestjs/common';
+import { newIdentifier } from '@soma/kernel';
+import { SweepTransaction, TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
+import { AuditLog } from '../audit/audit-log.ts';
+import { KeyBackend, type StoredKey } from './key-backend.ts';
+import { isRotationDue, type KeyLifetimes, publishedKeys } from './key-schedule.ts';
+import type { SigningKey } from './signing-key.ts';
 
-/** A private key in the form that oidc-provider takes. */
-export type SigningKey = JsonWebKey & { kid: string; alg: 'ES256'; use: 'sig' };
+/** Under this token are the {@link KeyLifetimes}. */
+export const KEY_LIFETIMES = Symbol('KEY_LIFETIMES');
 
-interface Row {
-  kid: string;
-  sealed_jwk: string;
+/** The tenant of what Soma does for itself. */
+const OWN_TENANT = 'soma';
+
+interface Row extends StoredKey {
+  /** Milliseconds since 1970, by the clock of the database. */
+  created_at_ms: number;
+  signs_from_ms: number;
+}
+
+/** All keys at one moment. */
+export interface KeysNow {
+  keys: SigningKey[];
+  /** The time of the database: the one clock that all pods share. */
+  nowMs: number;
 }
 
 /**
- * The keys that sign access tokens, in `identity.signing_keys`.
+ * The keys that sign access tokens, in `identity.signing_keys`, and the making of new ones.
  *
- * Every pod signs with the same newest key. The first pod that starts on an empty table makes it;
- * the others wait for that pod's transaction and read what it made.
+ * Every pod looks regularly. Whichever finds that a key is due makes it, under a lock, so that pods
+ * that find it at once make one.
  */
 @Injectable()
 export class SigningKeys {
   constructor(
-    // Keys belong to no tenant, and no request asks for them.
-    private readonly transaction: SweepTransaction,
-    private readonly envelope: Envelope,
+    private readonly sweep: SweepTransaction,
+    private readonly tenants: TenantTransaction,
+    private readonly auditLog: AuditLog,
+    private readonly backend: KeyBackend,
+    @Inject(KEY_LIFETIMES) private readonly lifetimes: KeyLifetimes,
   ) {}
 
-  /** All keys, the one that signs first. There is at least one. */
-  load(): Promise<[SigningKey, ...SigningKey[]]> {
-    return this.transaction.run(async (manager) => {
-      // Held to the commit, so that two pods never both find the table empty.
-      await manager.query(`SELECT pg_advisory_xact_lock(hashtext('identity.signing_keys'))`);
-      const rows = await manager.query<Row[]>(
-        `SELECT kid, sealed_jwk FROM identity.signing_keys ORDER BY created_at DESC, kid DESC`,
-      );
-      const [newest, ...older] = rows.map((row) => this.open(row));
-      return newest === undefined ? [await this.create(manager)] : [newest, ...older];
+  /** All keys, after making one if it is time to. */
+  async load(): Promise<KeysNow> {
+    const stored = await this.sweep.run((manager) => read(manager));
+    const current = this.isDue(stored) ? await this.rotate() : stored;
+    return { keys: current.rows.map((row) => this.open(row)), nowMs: current.nowMs };
+  }
+
+  /** Removes keys whose last tokens have expired: a private key that is not there is not stolen. */
+  async removeRetired(): Promise<void> {
+    await this.sweep.run(async (manager) => {
+      const { rows, nowMs } = await read(manager);
+      const scheduled = rows.map(scheduleOf);
+      const kept = publishedKeys(scheduled, nowMs, this.lifetimes).map(({ kid }) => kid);
+      await manager.query(`DELETE FROM identity.signing_keys WHERE kid <> ALL ($1)`, [kept]);
     });
   }
 
-  private open({ kid, sealed_jwk }: Row): SigningKey {
-    // What the envelope opens is what `create` sealed: GCM lets nothing else through.
-    return JSON.parse(this.envelope.open(sealed_jwk, contextOf(kid)).reveal()) as SigningKey;
+  private isDue({ rows, nowMs, requestedAtMs }: Stored): boolean {
+    return isRotationDue(rows.map(scheduleOf), { nowMs, requestedAtMs }, this.lifetimes);
   }
 
-  private async create(manager: EntityManager): Promise<SigningKey> {
-    const key = newSigningKey();
-    const sealed = this.envelope.seal(new Secret(JSON.stringify(key)), contextOf(key.kid));
-    await manager.query(
-      `INSERT INTO identity.signing_keys (kid, sealed_jwk, signs_from)
-       VALUES ($1, $2, clock_timestamp())`,
-      [key.kid, sealed],
-    );
-    return key;
+  private rotate(): Promise<Stored> {
+    return this.tenants.run(OWN_TENANT, async (manager) => {
+      // Held to the commit, so that two pods never both find that a key is due.
+      await manager.query(`SELECT pg_advisory_xact_lock(hashtext('identity.signing_keys'))`);
+      const stored = await read(manager);
+      if (!this.isDue(stored)) {
+        return stored;
+      }
+      const key = await this.backend.create(newIdentifier());
+      // Nobody has a copy of the keys before there is one.
+      const leadMs = stored.rows.length === 0 ? 0 : this.lifetimes.publishLeadMs;
+      await insert(manager, key, leadMs);
+      await this.auditLog.append(manager, {
+        tenant_id: OWN_TENANT,
+        actor: { subject: 'identity', address: null },
+        action: 'signing_key.created',
+        target: { type: 'signing_key', id: key.kid },
+        outcome: 'success',
+        request_id: null,
+        details: { signs_after_seconds: leadMs / 1000 },
+      });
+      return read(manager);
+    });
+  }
+
+  private open(row: Row): SigningKey {
+    return { ...scheduleOf(row), ...this.backend.open(row) };
   }
 }
 
-function newSigningKey(): SigningKey {
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  const jwk = privateKey.export({ format: 'jwk' });
-  return { ...jwk, kid: newIdentifier(), alg: 'ES256', use: 'sig' };
+interface Stored {
+  rows: Row[];
+  nowMs: number;
+  requestedAtMs: number | undefined;
 }
 
-function contextOf(kid: string): SealContext {
-  return ['identity.signing_keys', kid];
+async function read(manager: EntityManager): Promise<Stored> {
+  const rows = await manager.query<Row[]>(KEYS);
+  const [{ now_ms, requested_at_ms } = { now_ms: 0, requested_at_ms: null }] =
+    await manager.query<{ now_ms: number; requested_at_ms: number | null }[]>(NOW);
+  return { rows, nowMs: now_ms, requestedAtMs: requested_at_ms ?? undefined };
 }
+
+async function insert(manager: EntityManager, key: StoredKey, leadMs: number): Promise<void> {
+  await manager.query(
+    `INSERT INTO identity.signing_keys
+       (kid, public_jwk, sealed_jwk, vault_key, vault_version, created_at, signs_from)
+     SELECT $1, $2, $3, $4, $5, moment, moment + make_interval(secs => $6)
+       FROM clock_timestamp() AS moment`,
+    [key.kid, key.public_jwk, key.sealed_jwk, key.vault_key, key.vault_version, leadMs / 1000],
+  );
+}
+
+function scheduleOf(row: Row): { kid: string; createdAtMs: number; signsFromMs: number } {
+  return { kid: row.kid, createdAtMs: row.created_at_ms, signsFromMs: row.signs_from_ms };
+}
+
+const KEYS = `
+  SELECT kid, public_jwk, sealed_jwk, vault_key, vault_version,
+         (extract(epoch FROM created_at) * 1000)::float8 AS created_at_ms,
+         (extract(epoch FROM signs_from) * 1000)::float8 AS signs_from_ms
+    FROM identity.signing_keys`;
+
+const NOW = `
+  SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
+         (SELECT (extract(epoch FROM max(requested_at)) * 1000)::float8
+            FROM identity.key_rotations) AS requested_at_ms`;

@@ -1,0 +1,174 @@
+import { readFile } from 'node:fs/promises';
+import { abortAfter, ConfigError, Secret, TransientError } from '@soma/kernel';
+import { z } from 'zod';
+
+const TIMEOUT_MS = 3_000;
+/** A token is renewed once this part of its life is over; the rest bridges a failing Vault. */
+const RENEW_AFTER = 2 / 3;
+/** Where Kubernetes puts the token of a pod's service account. */
+const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
+
+/** How this service proves itself to Vault. */
+export type VaultLogin =
+  | { method: 'approle'; roleId: string; secretId: Secret }
+  | { method: 'kubernetes'; role: string; tokenFile?: string };
+
+/** Where a Vault is, and how to get in. */
+export interface VaultOptions {
+  address: string;
+  login: VaultLogin;
+}
+
+const authResponse = z.object({
+  auth: z.object({
+    client_token: z.string(),
+    lease_duration: z.number(),
+    renewable: z.boolean(),
+  }),
+});
+
+interface Lease {
+  token: Secret;
+  isRenewable: boolean;
+  renewAt: number;
+  expiresAt: number;
+}
+
+/**
+ * A signed-in connection to HashiCorp Vault.
+ *
+ * The token is renewed when a request finds that most of its life is over, and replaced when it
+ * cannot be renewed any more; requests that come together cause one renewal.
+ */
+export class VaultSession {
+  private lease: Lease | undefined;
+  private renewal: Promise<Lease> | undefined;
+
+  constructor(private readonly options: VaultOptions) {}
+
+  /**
+   * One request. It must be safe to send twice.
+   *
+   * @throws {@link TransientError} when Vault does not answer, or cannot right now.
+   */
+  async request(method: 'GET' | 'POST', path: string, body?: object): Promise<unknown> {
+    const lease = await this.leased();
+    const answer = await this.send(method, path, { body, token: lease.token });
+    if (answer.status !== 403) {
+      return readAnswer(answer, path);
+    }
+    // Revoked before its time, as when Vault was restored. Where a new one is refused too, it is the
+    // policy that refuses.
+    await answer.body?.cancel();
+    this.lease = undefined;
+    const { token } = await this.leased();
+    return readAnswer(await this.send(method, path, { body, token }), path);
+  }
+
+  private async leased(): Promise<Lease> {
+    const held = this.lease;
+    if (held !== undefined && Date.now() < held.renewAt) {
+      return held;
+    }
+    this.renewal ??= this.renew(held).finally(() => {
+      this.renewal = undefined;
+    });
+    try {
+      return await this.renewal;
+    } catch (error) {
+      if (held !== undefined && Date.now() < held.expiresAt) {
+        return held;
+      }
+      throw error;
+    }
+  }
+
+  private async renew(held: Lease | undefined): Promise<Lease> {
+    const renewed =
+      held?.isRenewable === true && Date.now() < held.expiresAt
+        ? await this.renewSelf(held.token)
+        : undefined;
+    this.lease = renewed ?? (await this.signIn());
+    return this.lease;
+  }
+
+  /** Nothing when Vault does not prolong it: at its longest life a token needs a successor. */
+  private async renewSelf(token: Secret): Promise<Lease | undefined> {
+    const askedAt = Date.now();
+    const answer = await this.send('POST', 'auth/token/renew-self', { body: {}, token });
+    if (answer.status === 403 || answer.status === 400) {
+      await answer.body?.cancel();
+      return undefined;
+    }
+    const lease = leaseOf(await readAnswer(answer, 'auth/token/renew-self'), askedAt);
+    // Close to its longest life it is prolonged by less and less.
+    return lease.renewAt - askedAt < 1_000 ? undefined : lease;
+  }
+
+  private async signIn(): Promise<Lease> {
+    const { login } = this.options;
+    const askedAt = Date.now();
+    const path = `auth/${login.method}/login`;
+    const answer = await this.send('POST', path, { body: await credentialsOf(login) });
+    return leaseOf(await readAnswer(answer, path), askedAt);
+  }
+
+  private async send(
+    method: string,
+    path: string,
+    { body, token }: { body?: object | undefined; token?: Secret },
+  ): Promise<Response> {
+    const request = {
+      method,
+      headers: {
+        'content-type': 'application/json',
+        'x-vault-request': 'true',
+        ...(token && { 'x-vault-token': token.reveal() }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+      // A redirect would carry the token to somebody else.
+      redirect: 'error' as const,
+      signal: abortAfter(TIMEOUT_MS),
+    };
+    const url = `${this.options.address.replace(/\/$/, '')}/v1/${path}`;
+    return fetch(url, request).catch((cause: unknown) => {
+      throw new TransientError('A request to Vault', { cause });
+    });
+  }
+}
+
+async function credentialsOf(login: VaultLogin): Promise<object> {
+  if (login.method === 'approle') {
+    return { role_id: login.roleId, secret_id: login.secretId.reveal() };
+  }
+  const file = login.tokenFile ?? SERVICE_ACCOUNT_TOKEN;
+  // Read each time: Kubernetes replaces it.
+  const jwt = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new ConfigError('The token of the pod’s service account cannot be read.', { cause });
+  });
+  return { role: login.role, jwt: jwt.trim() };
+}
+
+function leaseOf(body: unknown, askedAt: number): Lease {
+  const { auth } = authResponse.parse(body);
+  const lifeMs = auth.lease_duration * 1000;
+  return {
+    token: new Secret(auth.client_token),
+    isRenewable: auth.renewable,
+    renewAt: askedAt + lifeMs * RENEW_AFTER,
+    expiresAt: askedAt + lifeMs,
+  };
+}
+
+/** Errors of Vault may quote what was sent, so that only the status is told. */
+async function readAnswer(answer: Response, path: string): Promise<unknown> {
+  if (answer.ok) {
+    const text = await answer.text();
+    return text === '' ? undefined : JSON.parse(text);
+  }
+  await answer.body?.cancel();
+  const error = new Error(`Vault answered ${answer.status} to ${path}.`);
+  // 412: not all its nodes know yet what it wrote last. 473: it is a standby.
+  const isTransient = answer.status >= 500 || [412, 429, 473].includes(answer.status);
+  throw isTransient ? new TransientError('A request to Vault', { cause: error }) : error;
+}
