@@ -9,6 +9,7 @@ import { ProviderParts } from './create-provider.ts';
 import { CLIENTS, OAUTH_OPTIONS, type OAuthOptions } from './oauth-options.ts';
 import { OAuthController } from './oauth.controller.ts';
 import { OidcRecords } from './oidc-records.ts';
+import { OidcRetention } from './oidc-retention.ts';
 import { PersonAccess } from './person-access.ts';
 import { StepUpTokens } from './step-up-tokens.ts';
 import { readClients } from './registered-clients.ts';
@@ -31,6 +32,7 @@ export class OAuthModule {
         ClientsTenants,
         Interactions,
         OidcRecords,
+        OidcRetention,
         PersonAccess,
         ProviderParts,
         StepUpTokens,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sleep } from '@soma/kernel';
 import * as openid from 'openid-client';
 import { Browser, claimsOf, Deployment, ISSUER, REDIRECT_URI } from './spec-support.ts';
 
@@ -309,6 +310,26 @@ describe('a sign-in', () => {
       expect(secret).toHaveLength(43);
       expect(stored).not.toContain(secret);
     }
+  });
+
+  it('leaves nothing behind once it has had its time', async () => {
+    const ann = await deployment.addPerson({ acme: 'member' });
+    await new Browser(pod).signInToUi(ann);
+    const count = async () =>
+      (await deployment.database.execute('SELECT FROM identity.oidc_records')).length;
+    const before = await count();
+    await deployment.database.execute(
+      `UPDATE identity.oidc_records SET expires_at = now() - interval '1 s' WHERE model = 'Session'`,
+    );
+
+    // A pod looks when it starts, and then again and again.
+    await deployment.startPod();
+
+    const deadline = Date.now() + 20_000;
+    while ((await count()) === before && Date.now() < deadline) await sleep(50);
+    const models = await deployment.database.execute('SELECT model FROM identity.oidc_records');
+    expect(models).not.toContainEqual({ model: 'Session' });
+    expect(models).toContainEqual({ model: 'RefreshToken' });
   });
 
   it('is written in the audit log', async () => {

@@ -17,6 +17,7 @@ import { MasterKeyModule } from '../master-key/master-key.module.ts';
 import type { KeyLifetimes } from '../signing-keys/key-schedule.ts';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.ts';
 import { Members } from '../tenancy/members.ts';
+import { Tenants } from '../tenancy/tenants.ts';
 import { Users } from '../tenancy/users.ts';
 import { Interactions } from './interactions.ts';
 import { OAuthModule } from './oauth.module.ts';
@@ -75,8 +76,8 @@ class SignInController {
 /** What tokens need of other features. Their doors are not there, and no Kafka. */
 @Global()
 @Module({
-  providers: [AuditLog, ConfigUpdates, Members, Users],
-  exports: [AuditLog, ConfigUpdates, Members, Users],
+  providers: [AuditLog, ConfigUpdates, Members, Tenants, Users],
+  exports: [AuditLog, ConfigUpdates, Members, Tenants, Users],
 })
 class FeaturesModule {}
 

@@ -7,10 +7,9 @@ import { createService } from '@soma/http';
 import { loadConfig, Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
 import { createTestDatabase, type TestDatabase } from '@soma/testing';
-import { importJWK, SignJWT } from 'jose';
 import { AppModule } from '../app.module.ts';
 import { identityConfig } from '../identity.config.ts';
-import { SigningKeys } from '../signing-keys/signing-keys.ts';
+import { KeyRing } from '../signing-keys/key-ring.ts';
 
 export const ISSUER = 'https://id.example.com';
 export const REDIRECT_URI = 'https://app.example.com/callback';
@@ -132,9 +131,13 @@ export class Pod {
     person: Omit<Person, 'role'> & { role: string | undefined },
     signIn: TestSignIn = {},
   ): Promise<string> {
-    const [key] = await this.service.get(SigningKeys, { strict: false }).load();
-    const { amr = ['fed'], authenticatedAt = Math.floor(Date.now() / 1000) } = signIn;
-    return new SignJWT({
+    const { signing } = this.service.get(KeyRing, { strict: false }).now();
+    const now = Math.floor(Date.now() / 1000);
+    const { amr = ['fed'], authenticatedAt = now } = signIn;
+    const claims = {
+      iss: ISSUER,
+      aud: 'gateway',
+      sub: person.user_id,
       tenant: person.tenant_id,
       role: person.role,
       scope: 'sessions:read',
@@ -142,14 +145,14 @@ export class Pod {
       amr,
       auth_time: authenticatedAt,
       jti: randomUUID(),
-    })
-      .setProtectedHeader({ alg: 'ES256', kid: key.kid })
-      .setSubject(person.user_id)
-      .setIssuer(ISSUER)
-      .setAudience('gateway')
-      .setIssuedAt()
-      .setExpirationTime('5 minutes')
-      .sign(await importJWK(key, 'ES256'));
+      iat: now,
+      exp: now + 300,
+    };
+    const input = [{ alg: 'ES256', kid: signing.kid }, claims]
+      .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
+      .join('.');
+    const signature = await signing.sign(Buffer.from(input));
+    return `${input}.${Buffer.from(signature).toString('base64url')}`;
   }
 
   async ask(

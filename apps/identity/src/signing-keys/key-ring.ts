@@ -1,5 +1,6 @@
-import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
-import { isAbortError, sleep, TransientError } from '@soma/kernel';
+import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
+import { TransientError } from '@soma/kernel';
+import { RepeatedWork } from '../runtime/repeated-work.ts';
 import { type KeyLifetimes, publishedKeys, signingKey } from './key-schedule.ts';
 import type { SigningKey } from './signing-key.ts';
 import type { KeysNow, SigningKeys } from './signing-keys.ts';
@@ -22,10 +23,8 @@ export interface CurrentKeys {
  * change keys at the same moment.
  */
 export class KeyRing implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly logger = new Logger(KeyRing.name);
-  private readonly stop = new AbortController();
-  private renewing: Promise<void> = Promise.resolve();
-  private readAt = 0;
+  private readonly work: RepeatedWork;
+  private readAt: number;
 
   private constructor(
     private readonly store: SigningKeys,
@@ -33,6 +32,11 @@ export class KeyRing implements OnApplicationBootstrap, OnApplicationShutdown {
     private copy: KeysNow,
   ) {
     this.readAt = performance.now();
+    this.work = new RepeatedWork({
+      name: 'Reading the signing keys',
+      everyMs: Math.min(COPY_LIFE_MS, lifetimes.publishLeadMs) / LOOKS_PER_COPY_LIFE,
+      act: () => this.look(),
+    });
   }
 
   /** A ring that has keys already: without them a service does not start. */
@@ -52,41 +56,21 @@ export class KeyRing implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   onApplicationBootstrap(): void {
-    this.renewing = this.renew();
+    this.work.start();
   }
 
-  async onApplicationShutdown(): Promise<void> {
-    this.stop.abort();
-    await this.renewing;
-  }
-
-  private async renew(): Promise<void> {
-    const { signal } = this.stop;
-    const everyMs = Math.min(COPY_LIFE_MS, this.lifetimes.publishLeadMs) / LOOKS_PER_COPY_LIFE;
-    while (!signal.aborted) {
-      await sleep(everyMs, signal).catch(ignoreAbort);
-      await this.look().catch((error: unknown) => {
-        this.logger.warn({ message: 'The signing keys could not be read.', error });
-      });
-    }
+  onApplicationShutdown(): Promise<void> {
+    return this.work.stop();
   }
 
   private async look(): Promise<void> {
-    if (!this.stop.signal.aborted) {
-      // What the database says is as old as the question, not as the answer.
-      const askedAt = performance.now();
-      this.copy = await this.store.load();
-      this.readAt = askedAt;
-      const { keys, nowMs } = this.copy;
-      if (publishedKeys(keys, nowMs, this.lifetimes).length < keys.length) {
-        await this.store.removeRetired();
-      }
+    // What the database says is as old as the question, not as the answer.
+    const askedAt = performance.now();
+    this.copy = await this.store.load();
+    this.readAt = askedAt;
+    const { keys, nowMs } = this.copy;
+    if (publishedKeys(keys, nowMs, this.lifetimes).length < keys.length) {
+      await this.store.removeRetired();
     }
-  }
-}
-
-function ignoreAbort(error: unknown): void {
-  if (!isAbortError(error)) {
-    throw error;
   }
 }
