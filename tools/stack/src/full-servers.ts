@@ -95,9 +95,10 @@ export class FullServers {
   }
 
   async startStorage(): Promise<void> {
-    if (this.#isGiven('STORAGE_ENDPOINT')) return;
     const { environment, ports, secrets } = this.#options;
     const bucket = environment['STORAGE_BUCKET'] ?? BUCKET;
+    this.#servers.settings['STORAGE_BUCKET'] = bucket;
+    if (this.#isGiven('STORAGE_ENDPOINT')) return;
     const server = await startObjectStorage({
       bucket,
       accessKeyId: STORAGE_ACCOUNT,
@@ -108,7 +109,6 @@ export class FullServers {
     this.#servers.started.set('storage', server);
     Object.assign(this.#servers.settings, {
       STORAGE_ENDPOINT: server.url,
-      STORAGE_BUCKET: bucket,
       STORAGE_ACCESS_KEY_ID: STORAGE_ACCOUNT,
       STORAGE_SECRET_ACCESS_KEY: secrets.storageSecret,
     });
