@@ -93,6 +93,9 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- else if eq .name "POLICY_BUNDLE_FILE" }}
 - name: POLICY_BUNDLE_FILE
   value: /run/policy/{{ $root.Values.policy.bundle }}
+{{- else if eq .name "AUDIT_FALLBACK_FILE" }}
+- name: AUDIT_FALLBACK_FILE
+  value: /var/lib/soma/audit-events
 {{- else if eq .name "OPENFGA_API_URL" }}
 - name: OPENFGA_API_URL
   value: http://openfga.{{ $root.Release.Namespace }}.svc.cluster.local:8080
@@ -168,6 +171,24 @@ volumeMounts:
   {{- if include "soma.servesPolicy" . }}
   - { name: policy, mountPath: /run/policy, readOnly: true }
   {{- end }}
+  {{- if include "soma.keepsEvents" . }}
+  - { name: events, mountPath: /var/lib/soma }
+  {{- end }}
+  {{- if include "soma.signsInToVault" . }}
+  - { name: service-account, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true }
+  {{- end }}
+{{- end -}}
+
+{{- define "soma.keepsEvents" -}}
+{{- include "soma.reads" (merge (dict "setting" "AUDIT_FALLBACK_FILE") .) -}}
+{{- end -}}
+
+{{- /* Nobody else gets a token of Kubernetes. */ -}}
+{{- define "soma.signsInToVault" -}}
+{{- $values := include "soma.values" . | fromYaml -}}
+{{- if hasKey (merge (dict) ($values.settings | default dict) .root.Values.settings) "GATEWAY_JWT_VAULT_ROLE" -}}
+{{- include "soma.reads" (merge (dict "setting" "GATEWAY_JWT_VAULT_ROLE") .) -}}
+{{- end -}}
 {{- end -}}
 
 {{- define "soma.volumes" -}}
@@ -186,6 +207,17 @@ volumes:
   {{- if or (include "soma.servesPolicy" .) (include "soma.hasAgent" .) }}
   - name: policy
     configMap: { name: {{ .root.Values.policy.configMap }} }
+  {{- end }}
+  {{- if include "soma.keepsEvents" . }}
+  # Outlives the container and not the pod. The service itself stops at 256 MiB.
+  - name: events
+    emptyDir: { sizeLimit: 512Mi }
+  {{- end }}
+  {{- if include "soma.signsInToVault" . }}
+  - name: service-account
+    projected:
+      defaultMode: 0440
+      sources: [{ serviceAccountToken: { path: token, expirationSeconds: 3600 } }]
   {{- end }}
 {{- end -}}
 
