@@ -219,7 +219,7 @@ describe('the states of a turn', () => {
         );
         expect(ready).toEqual([]);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   }, 120_000);
 });
