@@ -1,6 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AuthModule, authOptions } from '@soma/auth';
-import { MessagingModule, Relay, RelayModule } from '@soma/messaging';
+import { AuthModule, authOptions, RevocationFeed } from '@soma/auth';
+import {
+  ConfigUpdatesReader,
+  ConfigUpdatesReaderModule,
+  MessagingModule,
+  Relay,
+  RelayModule,
+} from '@soma/messaging';
 import { createLogger } from '@soma/observability';
 import { databaseUrl, PersistenceModule } from '@soma/persistence';
 import { SessionOutbox, SessionsModule } from '@soma/sessions';
@@ -26,6 +32,8 @@ export class AppModule {
           sweepRole: 'conversation_worker_sweep',
         }),
         MessagingModule.connect(config, { clientId: NAME, logger }),
+        ConfigUpdatesReaderModule,
+        RevocationFeed.from(ConfigUpdatesReader),
         RelayModule.of({ outbox: SessionOutbox, logger, backlogLimit: config.OUTBOX_LIMIT }),
         SessionsModule.announceTo(Relay),
         TurnsModule.configure(config, tools),

@@ -1,8 +1,10 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AuthModule, authOptions, DenialReports } from '@soma/auth';
+import { AuthModule, authOptions, DenialReports, RevocationFeed } from '@soma/auth';
 import {
   AuditEvents,
   AuditEventsModule,
+  ConfigUpdatesReader,
+  ConfigUpdatesReaderModule,
   MessagingModule,
   Relay,
   RelayModule,
@@ -33,6 +35,8 @@ export class AppModule {
         // Global modules stop in the reverse order: the relay before what it needs for its last pass.
         PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'gateway_sweep' }),
         MessagingModule.connect(config, { clientId: 'gateway', logger }),
+        ConfigUpdatesReaderModule,
+        RevocationFeed.from(ConfigUpdatesReader),
         AuditEventsModule.connect(config, logger),
         DenialReports.to(AuditEvents),
         SessionsModule.announceTo(Relay),

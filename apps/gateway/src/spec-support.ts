@@ -70,13 +70,18 @@ export async function createGatewayServers(running: AsyncDisposableStack): Promi
   return { database, databaseUrl, kafka, redisUrl, issuer };
 }
 
-/** Makes the topics of the catalog. */
-export async function makeTopics(kafka: GatewayServers['kafka']): Promise<void> {
+/** The way of a test itself to Kafka. */
+export function connectionTo(kafka: GatewayServers['kafka']): KafkaConnection {
   const settings = { KAFKA_BROKERS: kafka.brokers, KAFKA_TOPIC_PREFIX: kafka.topicPrefix };
-  const connection = new KafkaConnection(loadConfig(gatewayConfig, settings), {
+  return new KafkaConnection(loadConfig(gatewayConfig, settings), {
     clientId: 'gateway-tests',
     logger: createLogger({ service: 'gateway-tests', level: 'silent' }),
   });
+}
+
+/** Makes the topics of the catalog. */
+export async function makeTopics(kafka: GatewayServers['kafka']): Promise<void> {
+  const connection = connectionTo(kafka);
   // A broker that makes many topics at once may not know one of them yet.
   await retryTransient(() => createTopics(connection, topicCatalog, 1), { attempts: 5 });
 }

@@ -1,7 +1,12 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AuthModule, authOptions, DenialReports } from '@soma/auth';
+import { AuthModule, authOptions, DenialReports, RevocationFeed } from '@soma/auth';
 import { HealthChecks } from '@soma/http';
-import { AuditEvents, AuditEventsModule, MessagingModule } from '@soma/messaging';
+import {
+  AuditEvents,
+  AuditEventsModule,
+  ConfigUpdatesReader,
+  MessagingModule,
+} from '@soma/messaging';
 import { createLogger } from '@soma/observability';
 import { DatabaseProbe, databaseUrl, PersistenceModule } from '@soma/persistence';
 import { ApiKeysModule } from './api-keys/api-keys.module.ts';
@@ -44,6 +49,7 @@ export class AppModule {
         RuntimeModule,
         ConfigUpdatesModule,
         ConfigUpdatesDeliveryModule,
+        RevocationFeed.from(ConfigUpdatesReader),
         TenancyModule,
         ApiKeysModule,
         PolicyBundleModule.configure(config.POLICY_BUNDLE_FILE),

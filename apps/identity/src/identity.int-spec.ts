@@ -145,6 +145,7 @@ describe('identity', () => {
       subject: 'agent-7',
       tenant_id: 'acme',
       scopes: ['sessions:read', 'sessions:write'],
+      issued_at: expect.any(Number),
     });
     expect(claimsOf(response.access_token)).toMatchObject({
       iss: ISSUER,

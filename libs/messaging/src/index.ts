@@ -3,6 +3,7 @@ export { AuditEvents } from './audit-events.ts';
 export type { TopicBatch, TopicRecord } from './batch-handler.ts';
 export { BroadcastReader, type BroadcastReaderOptions } from './broadcast-reader.ts';
 export { CoalescingProducer } from './coalescing-producer.ts';
+export { ConfigUpdatesReaderModule } from './config-updates-reader.module.ts';
 export { ConfigUpdatesReader } from './config-updates-reader.ts';
 export { createTopics, type TopicOutcome } from './create-topics.ts';
 export { type Casualty, DeadLetters, type OpenDeadLetter, replayedLetter } from './dead-letters.ts';

@@ -1,5 +1,4 @@
 import { Global, Module } from '@nestjs/common';
-import { HealthChecks } from '@soma/http';
 import { ConfigUpdatesReader } from '@soma/messaging';
 import { ConfigUpdatesRelay } from './config-updates-relay.ts';
 
@@ -9,9 +8,4 @@ import { ConfigUpdatesRelay } from './config-updates-relay.ts';
   providers: [ConfigUpdatesReader, ConfigUpdatesRelay],
   exports: [ConfigUpdatesReader],
 })
-export class ConfigUpdatesDeliveryModule {
-  constructor(health: HealthChecks, reader: ConfigUpdatesReader) {
-    // Before that it could take what is revoked for good.
-    health.addReadiness('config_updates', () => reader.isCaughtUp);
-  }
-}
+export class ConfigUpdatesDeliveryModule {}
