@@ -24,6 +24,7 @@ const layers = {
 /** npm packages that one library wraps. Everyone else goes through that library. */
 const doors = [
   { owner: 'auth', name: 'jose' },
+  { owner: 'auth', name: '@openfga/sdk' },
   { owner: 'http', name: '@nestjs/platform-fastify' },
   { owner: 'kernel', name: 'uuid' },
   { owner: 'kernel', name: 'cockatiel' },

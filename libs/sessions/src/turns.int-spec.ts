@@ -166,6 +166,29 @@ describe('turns', () => {
     expect(await events(sessionId)).toHaveLength(1);
   });
 
+  it('gives a session to one of the people who begin it at once, and to the others nothing (P6)', async () => {
+    const people = Array.from({ length: 20 }, (_, index) => `person-${index}`);
+    const bystander = accept.accept({ principal: acme, sessionId: 'beside', message: 'Hello' });
+
+    const outcomes = await Promise.allSettled(
+      people.map((subject) =>
+        accept.accept({
+          ...{ principal: { ...acme, subject }, sessionId: 'contested', message: subject },
+          mustBecomeOwn: true,
+        }),
+      ),
+    );
+
+    const winners = people.filter((_person, index) => outcomes[index]?.status === 'fulfilled');
+    const found = await sessions.find('acme', 'contested');
+    expect(winners).toEqual([found?.created_by]);
+    expect((await events('contested')).map(({ message }) => message)).toEqual(winners);
+    for (const outcome of outcomes.filter(({ status }) => status === 'rejected')) {
+      expect(outcome).toMatchObject({ reason: { code: 'session_not_found' } });
+    }
+    await expect(bystander).resolves.toMatchObject({ session_id: 'beside' });
+  });
+
   it('gives a key back when its request was refused', async () => {
     const sessionId = newIdentifier();
     const request = {

@@ -1,5 +1,10 @@
 /** The part of autocannon that is used here; it brings no types. */
 declare module 'autocannon' {
+  export interface Request {
+    method?: string;
+    path?: string;
+    body?: string;
+  }
   interface Options {
     url: string;
     connections: number;
@@ -7,7 +12,8 @@ declare module 'autocannon' {
     duration: number;
     method: string;
     headers: Record<string, string>;
-    body: string;
+    body?: string;
+    requests?: { setupRequest: (request: Request) => Request }[];
   }
   interface Result {
     /** In seconds. */

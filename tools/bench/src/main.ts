@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { accept } from './accept.bench.ts';
+import { authorisation } from './authorisation.bench.ts';
 import { fanOut } from './fan-out.bench.ts';
 import { type Report, tableOf } from './figure.ts';
 import { firstToken } from './first-token.bench.ts';
@@ -16,6 +17,7 @@ const benches = new Map<string, () => Promise<Report>>([
   ['fan-out', fanOut],
   ['idle-streams', idleStreams],
   ['relay', relay],
+  ['authorisation', authorisation],
 ]);
 
 const [only] = process.argv.slice(2);

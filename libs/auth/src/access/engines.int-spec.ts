@@ -6,6 +6,7 @@ import {
   type AccessServers,
   installedTool,
   startAccessServers,
+  startOpa,
   startTcpProxy,
   startTokenIssuer,
   type TcpProxy,
@@ -94,7 +95,7 @@ describeEngines('policy and relationships', () => {
 
   afterAll(() => running.disposeAsync());
 
-  async function start(): Promise<INestApplication> {
+  async function start(policyUrl = `http://127.0.0.1:${toOpa.port}`): Promise<INestApplication> {
     const report: DenialReporter = (denial) => denials.push(denial);
     const app = [
       { provide: ACCESS_OBJECTS, useValue: objects },
@@ -108,7 +109,7 @@ describeEngines('policy and relationships', () => {
     const authentication = AuthModule.verify({
       ...{ issuer: issuer.url, keys: new KeysAtUrl(issuer.jwksUrl), audience: 'gateway' },
       ...{ tenantClaims: ['tenant'], requireAuth: true, defaultTenant: 'acme' },
-      policyUrl: `http://127.0.0.1:${toOpa.port}`,
+      policyUrl,
       relationships: {
         ...{ url: `http://127.0.0.1:${toOpenFga.port}`, store: 'soma' },
         token: undefined,
@@ -207,6 +208,19 @@ describeEngines('policy and relationships', () => {
 
     expect(answer).toMatchObject({ status: 403, code: 'access_denied' });
     expect(performance.now() - left).toBeLessThan(2_000);
+  });
+
+  it('takes it for no answer where no policy says anything (P7)', async () => {
+    const empty = running.use(await startOpa());
+    const service = await start(empty.url);
+    const token = await issuer.tokenFor('acme', 'gateway', ann);
+
+    const response = await fetch(`${await service.getUrl()}/v1/personas`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+
+    expect(response.status).toBe(502);
+    expect(await response.json()).toMatchObject({ code: 'policy_unavailable' });
   });
 
   describe.each([

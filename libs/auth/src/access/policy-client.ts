@@ -1,7 +1,8 @@
 import type { AccessResource, Principal } from '@soma/contracts';
-import { abortAfter, Problem } from '@soma/kernel';
+import { Problem } from '@soma/kernel';
 import { z } from 'zod';
 import { DecisionCache } from './decision-cache.ts';
+import { JsonPoster } from './json-poster.ts';
 
 const TIMEOUT_MS = 250;
 const DECISION = '/v1/data/http/authz/allow';
@@ -33,11 +34,13 @@ export type PolicyAnswer =
  */
 export class PolicyClient {
   private readonly answers = new DecisionCache<PolicyAnswer>();
+  private readonly agent: JsonPoster;
   private readonly baseUrl: string;
 
   /** @param url - As in `OPA_URL`. */
   constructor(url: string) {
     this.baseUrl = url.replace(/\/$/, '');
+    this.agent = new JsonPoster(new URL(url));
   }
 
   /** @throws {@link Problem} 502 `policy_unavailable` */
@@ -59,10 +62,11 @@ export class PolicyClient {
   }
 
   private async ask(input: object): Promise<PolicyAnswer> {
-    const signal = abortAfter(TIMEOUT_MS);
     const body = JSON.stringify({ input });
     try {
-      const { result, decision_id } = decision.parse(await this.post(DECISION, body, signal));
+      const { result, decision_id } = decision.parse(
+        await this.agent.post(DECISION, body, TIMEOUT_MS),
+      );
       if (result) {
         return { isAllowed: true };
       }
@@ -75,22 +79,8 @@ export class PolicyClient {
 
   /** Only for the log: that it is denied is certain already. */
   private async reasonsFor(body: string): Promise<string[]> {
-    const answer = await this.post(REASONS, body, abortAfter(TIMEOUT_MS)).catch(() => undefined);
+    const answer = await this.agent.post(REASONS, body, TIMEOUT_MS).catch(() => undefined);
     return reasons.safeParse(answer).data?.result ?? [];
-  }
-
-  private async post(path: string, body: string, signal: AbortSignal): Promise<unknown> {
-    const response = await fetch(`${this.baseUrl}${path}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body,
-      signal,
-    });
-    if (!response.ok) {
-      await response.body?.cancel();
-      throw new Error(`OPA answered ${response.status}.`);
-    }
-    return response.json();
   }
 }
 
