@@ -56,7 +56,7 @@ export async function planServices(pods: Pods, ports: PortChooser): Promise<Serv
 /** What a service's configuration is made of. */
 export interface Deployment {
   servers: ServerUrls;
-  /** Where the servers of `--full` are. */
+  /** Where the servers of `--full` are, and what else is the same for all. */
   settings: Record<string, string>;
   /** URL with the login role of a service. */
   databaseUrl: string;

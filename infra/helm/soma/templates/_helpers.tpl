@@ -93,6 +93,9 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- else if eq .name "POLICY_BUNDLE_FILE" }}
 - name: POLICY_BUNDLE_FILE
   value: /run/policy/{{ $root.Values.policy.bundle }}
+{{- else if eq .name "API_BASE_URL" }}
+- name: API_BASE_URL
+  value: https://{{ $root.Values.ingress.host }}
 {{- else if eq .name "AUDIT_FALLBACK_FILE" }}
 - name: AUDIT_FALLBACK_FILE
   value: /var/lib/soma/audit-events

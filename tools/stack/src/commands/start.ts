@@ -39,7 +39,8 @@ export async function start(args: string[]): Promise<void> {
   const servers = new Servers(process.env, ports);
   await using stack = new RunningStack(servers, secrets, report);
 
-  const identityUrl = identityUrlOf(services);
+  const identityUrl = urlOf('identity', services);
+  servers.settings['API_BASE_URL'] = urlOf('gateway', services);
   const full = values.full
     ? new FullServers(servers, { environment: process.env, ports, secrets, identityUrl })
     : undefined;
@@ -145,10 +146,10 @@ function addedServers({ settings }: Servers): string[] {
   ];
 }
 
-function identityUrlOf(services: Service[]): string {
-  const identity = services.find(({ app }) => app === 'identity');
-  if (!identity) throw new Error('The stack has no identity service.');
-  return identity.url;
+function urlOf(app: string, services: Service[]): string {
+  const service = services.find((each) => each.app === app);
+  if (!service) throw new Error(`The stack has no service of ${app}.`);
+  return service.url;
 }
 
 interface StopSignal {
