@@ -22,6 +22,7 @@ import { RuntimeModule } from './runtime/runtime.module.ts';
 import { SecondFactorsModule } from './second-factors/second-factors.module.ts';
 import { vaultOptions } from './signing-keys/signing-keys.config.ts';
 import { SigningKeysModule } from './signing-keys/signing-keys.module.ts';
+import { TenancyApiModule } from './tenancy/tenancy-api.module.ts';
 import { TenancyModule } from './tenancy/tenancy.module.ts';
 
 /** The whole service. */
@@ -52,6 +53,7 @@ export class AppModule {
         RevocationFeed.from(ConfigUpdatesReader),
         TenancyModule,
         ApiKeysModule,
+        TenancyApiModule.configure(config.IDENTITY_OPERATOR_TENANT),
         PolicyBundleModule.configure(config.POLICY_BUNDLE_FILE),
         OAuthModule.configure({
           issuer: config.IDENTITY_ISSUER,

@@ -1,4 +1,5 @@
 import { authSettings } from '@soma/auth';
+import { clientIdentifier } from '@soma/contracts';
 import { httpSettings } from '@soma/http';
 import { textSetting } from '@soma/kernel';
 import { auditEventSettings, kafkaSettings } from '@soma/messaging';
@@ -28,6 +29,9 @@ export const identityConfig = z.object({
   IDENTITY_CLIENTS_FILE: textSetting.describe(
     'JSON file of the clients that may ask for tokens. It holds hashes of their secrets alone.',
   ),
+  IDENTITY_OPERATOR_TENANT: clientIdentifier
+    .default('soma')
+    .describe('The tenant of whoever runs Soma. Its services alone may create tenants.'),
   SOMA_MASTER_KEY: masterKeySetting,
   POLICY_BUNDLE_FILE: textSetting
     .optional()

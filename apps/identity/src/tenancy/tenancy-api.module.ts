@@ -1,0 +1,54 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { ApiKeysModule } from '../api-keys/api-keys.module.ts';
+import { AcceptInvitation } from './accept-invitation.ts';
+import { ChangeRole } from './change-role.ts';
+import { ChangeServiceAccounts } from './change-service-accounts.ts';
+import { CreateInvitation } from './create-invitation.ts';
+import { CreateTenant, OPERATOR_TENANT } from './create-tenant.ts';
+import { InvitationsController } from './invitations.controller.ts';
+import { Invitations } from './invitations.ts';
+import { LastOwner } from './last-owner.ts';
+import { MemberRows } from './member-rows.ts';
+import { MembersController } from './members.controller.ts';
+import { MembershipChanges } from './membership-changes.ts';
+import { RemoveMember } from './remove-member.ts';
+import { RenameTenant } from './rename-tenant.ts';
+import { RevokeInvitation } from './revoke-invitation.ts';
+import { ServiceAccountsController } from './service-accounts.controller.ts';
+import { TenantsController } from './tenants.controller.ts';
+
+/** Administers tenants, and the people and programs in them. */
+@Module({})
+export class TenancyApiModule {
+  /** @param operatorTenant - The tenant whose services may create others. */
+  static configure(operatorTenant: string): DynamicModule {
+    return {
+      module: TenancyApiModule,
+      // Sign-in accepts invitations too.
+      global: true,
+      imports: [ApiKeysModule],
+      controllers: [
+        InvitationsController,
+        ServiceAccountsController,
+        MembersController,
+        TenantsController,
+      ],
+      providers: [
+        { provide: OPERATOR_TENANT, useValue: operatorTenant },
+        AcceptInvitation,
+        ChangeRole,
+        ChangeServiceAccounts,
+        CreateInvitation,
+        CreateTenant,
+        Invitations,
+        LastOwner,
+        MemberRows,
+        MembershipChanges,
+        RemoveMember,
+        RenameTenant,
+        RevokeInvitation,
+      ],
+      exports: [AcceptInvitation],
+    };
+  }
+}
