@@ -11,6 +11,7 @@ import { LastOwner } from './last-owner.ts';
 import { MemberRows } from './member-rows.ts';
 import { MembersController } from './members.controller.ts';
 import { MembershipChanges } from './membership-changes.ts';
+import { RelationshipSweep } from './relationship-sweep.ts';
 import { RemoveMember } from './remove-member.ts';
 import { RenameTenant } from './rename-tenant.ts';
 import { RevokeInvitation } from './revoke-invitation.ts';
@@ -45,6 +46,7 @@ export class TenancyApiModule {
         MemberRows,
         MembershipChanges,
         RemoveMember,
+        RelationshipSweep,
         RenameTenant,
         RevokeInvitation,
       ],
