@@ -4,10 +4,12 @@ import {
   Injectable,
   Logger,
   type OnApplicationBootstrap,
+  type OnModuleInit,
 } from '@nestjs/common';
-import { AccessControl, type AccessRequest } from '@soma/auth';
-import type { Principal } from '@soma/contracts';
+import { AccessControl, type AccessRequest, Revocations } from '@soma/auth';
+import type { ConfigUpdate, Principal } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
+import { ConfigUpdatesReader } from '@soma/messaging';
 import type { Subscriber } from './subscriber.ts';
 
 const TICK_MS = 1_000;
@@ -32,14 +34,29 @@ interface Watched {
  * refused meanwhile, and old ones end after a minute.
  */
 @Injectable()
-export class StreamWatch implements OnApplicationBootstrap, BeforeApplicationShutdown {
+export class StreamWatch
+  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown
+{
   readonly #logger = new Logger(StreamWatch.name);
   readonly #streams = new Map<Subscriber, Watched>();
   #timer: NodeJS.Timeout | undefined;
   #ticks = 0;
   #watched = 0;
 
-  constructor(@Inject(AccessControl) private readonly access: AccessControl) {}
+  constructor(
+    @Inject(AccessControl) private readonly access: AccessControl,
+    @Inject(Revocations) private readonly revocations: Revocations,
+    private readonly updates: ConfigUpdatesReader,
+  ) {}
+
+  onModuleInit(): void {
+    // After those who keep what was revoked: they began to listen when they were made.
+    this.updates.listen((update) => {
+      this.#decideOn(
+        [...this.#streams].filter(([, { request }]) => concerns(update, request.principal)),
+      );
+    });
+  }
 
   onApplicationBootstrap(): void {
     this.#timer = setInterval(() => {
@@ -63,11 +80,6 @@ export class StreamWatch implements OnApplicationBootstrap, BeforeApplicationShu
     this.#streams.delete(subscriber);
   }
 
-  /** Decides at once on the streams of those whom a change concerns. */
-  recheck(concerns: (principal: Principal) => boolean): void {
-    this.#decideOn([...this.#streams].filter(([, { request }]) => concerns(request.principal)));
-  }
-
   #decideOn(streams: [Subscriber, Watched][]): void {
     const decideOnNext = async (): Promise<void> => {
       for (let next = streams.pop(); next !== undefined; next = streams.pop()) {
@@ -81,6 +93,10 @@ export class StreamWatch implements OnApplicationBootstrap, BeforeApplicationShu
   }
 
   async #decide(subscriber: Subscriber, watched: Watched): Promise<void> {
+    if (this.revocations.isRevoked(watched.request.principal)) {
+      subscriber.end('denied');
+      return;
+    }
     try {
       await this.access.authorize(watched.request);
       watched.decidedAt = performance.now();
@@ -91,5 +107,21 @@ export class StreamWatch implements OnApplicationBootstrap, BeforeApplicationShu
         subscriber.end('failed');
       }
     }
+  }
+}
+
+function concerns({ entity, id, tenant_id }: ConfigUpdate, principal: Principal): boolean {
+  if (principal.tenant_id !== tenant_id) {
+    return false;
+  }
+  switch (entity) {
+    case 'principal':
+      return id === `${tenant_id}:${principal.subject}`;
+    case 'api_key':
+      return id === `${tenant_id}:${principal.api_key_id ?? ''}`;
+    case 'relationships':
+      return true;
+    case 'connection':
+      return false;
   }
 }

@@ -102,10 +102,14 @@ export class Relationships {
   /** From now on and for a while, the answers to a principal, or to a whole tenant, are the newest. */
   noteChange({ tenant_id, subject }: { tenant_id: string; subject?: string }): void {
     const now = performance.now();
+    const key = recentKey(tenant_id, subject);
+    // Last in the order of a map, so that the first are the oldest.
+    this.recent.delete(key);
+    this.recent.set(key, now + RECENT_MS);
     for (const [name, until] of this.recent) {
-      if (until < now) this.recent.delete(name);
+      if (until > now) break;
+      this.recent.delete(name);
     }
-    this.recent.set(recentKey(tenant_id, subject), now + RECENT_MS);
   }
 
   /** Fails when OpenFGA does not answer, or has no store or model of ours. */
