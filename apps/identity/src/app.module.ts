@@ -57,7 +57,7 @@ export class AppModule {
         PolicyBundleModule.configure(config.POLICY_BUNDLE_FILE),
         OAuthModule.configure({
           issuer: config.IDENTITY_ISSUER,
-          apiBaseUrl: config.API_BASE_URL,
+          apiBaseUrl: config.API_BASE_URL ?? config.IDENTITY_ISSUER,
           clientsFile: config.IDENTITY_CLIENTS_FILE,
         }),
         SecondFactorsModule.configure(config.IDENTITY_ISSUER),

@@ -22,9 +22,9 @@ export const identityConfig = z.object({
   ...signingKeySettings,
   API_BASE_URL: z
     .url('must be a URL')
-    .default('http://localhost:8010')
+    .optional()
     .describe(
-      'The address under which browsers reach Soma. With https, cookies are for https alone.',
+      'The address under which browsers reach Soma; with https, cookies are for https alone. Unset: the issuer.',
     ),
   IDENTITY_CLIENTS_FILE: textSetting.describe(
     'JSON file of the clients that may ask for tokens. It holds hashes of their secrets alone.',

@@ -9,16 +9,24 @@ export const clientsFile = join(stateDirectory, 'identity-clients.json');
 
 const DEVELOPER = 'development';
 
-/** Writes the file that `identity` reads its clients from: one, whose tokens open the gateway. */
+/** Where a web interface that is being developed is told that somebody has signed in. */
+const REDIRECT_URI = 'http://localhost:3000/callback';
+
+/**
+ * Writes the file that `identity` reads its clients from: one for programs, one for a web interface
+ * and one for a command line. Their tokens open the gateway.
+ */
 export async function writeClients(secrets: DevelopmentSecrets): Promise<void> {
+  const forAll = { scopes: EVERY_SCOPE, audiences: ['gateway'] };
   await writePrivately(clientsFile, [
     {
       client_id: DEVELOPER,
       client_secret_hash: hash('sha256', secrets.developerSecret),
       tenant_id: TENANT,
-      scopes: EVERY_SCOPE,
-      audiences: ['gateway'],
+      ...forAll,
     },
+    { type: 'ui', client_id: 'ui', name: 'Soma', redirect_uris: [REDIRECT_URI], ...forAll },
+    { type: 'device', client_id: 'cli', name: 'Soma at the command line', ...forAll },
   ]);
 }
 

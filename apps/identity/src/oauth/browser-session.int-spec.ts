@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ACR } from '@soma/auth';
 import { Browser, claimsOf, Deployment, ISSUER, SERVICE_SECRET } from './spec-support.ts';
 
 describe('the sign-in of a browser', () => {
@@ -58,7 +59,7 @@ describe('the sign-in of a browser', () => {
       sub: ann,
       tenant: 'acme',
       amr: ['fed', 'otp'],
-      acr: 'two-factors',
+      acr: ACR.twoFactors,
     });
     expect(Object.keys(tokens)).not.toContain('refresh_token');
     expect(browser.cookie('refreshToken')).not.toBe(before);

@@ -1,4 +1,5 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
+import { ACR } from '@soma/auth';
 import Provider, {
   type AdapterFactory,
   type Client,
@@ -11,6 +12,7 @@ import { ApiKeyClients } from '../api-keys/api-key-clients.ts';
 import type { CurrentKeys } from '../signing-keys/key-ring.ts';
 import { ProviderKey, type SigningKey } from '../signing-keys/signing-key.ts';
 import { ApiKeyAdapter, keyOf, keyTokenSeconds, speakForServiceAccount } from './api-key-grants.ts';
+import { interactionPolicyWithAcr } from './demanded-acr.ts';
 import { CLIENTS, OAUTH_OPTIONS, type OAuthOptions } from './oauth-options.ts';
 import { devicePages, renderFault } from './pages.ts';
 import { rememberRefreshes } from './refresh-answers.ts';
@@ -139,7 +141,11 @@ const WHAT_IS_OFFERED: Configuration = {
   clientDefaults: { id_token_signed_response_alg: ALGORITHM },
   enabledJWA: { idTokenSigningAlgValues: [ALGORITHM], dPoPSigningAlgValues: [ALGORITHM] },
   allowOmittingSingleRegisteredRedirectUri: false,
-  interactions: { url: (_context, { uid }) => `/api/auth/sign-in/${uid}` },
+  acrValues: Object.values(ACR),
+  interactions: {
+    policy: interactionPolicyWithAcr(),
+    url: (_context, { uid }) => `/api/auth/sign-in/${uid}`,
+  },
   issueRefreshToken: (_context, client) => client.grantTypeAllowed('refresh_token'),
   // A refresh token outlives the browser's session; signing out ends both.
   expiresWithSession: () => false,

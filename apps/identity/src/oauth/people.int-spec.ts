@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ACR } from '@soma/auth';
 import { sleep } from '@soma/kernel';
 import * as openid from 'openid-client';
 import { Browser, claimsOf, Deployment, ISSUER, REDIRECT_URI } from './spec-support.ts';
@@ -70,7 +71,7 @@ describe('a sign-in', () => {
       role: 'member',
       scope: 'sessions:read sessions:write',
       amr: ['fed', 'otp'],
-      acr: 'two-factors',
+      acr: ACR.twoFactors,
       auth_time: expect.any(Number),
       jti: expect.any(String),
     });
@@ -146,6 +147,21 @@ describe('a sign-in', () => {
 
     expect(new URL(again.headers.get('location') ?? '').searchParams.get('code')).toMatch(/./);
     expect(elsewhere.headers.get('location')).toMatch(/^\/api\/auth\/sign-in\//);
+  });
+
+  it('is asked for again when the client needs a stronger one (RFC 9470)', async () => {
+    const ann = await deployment.addPerson({ acme: 'member' });
+    const browser = new Browser(pod);
+    await browser.signInToUi(ann);
+    const answerTo = async (acr_values: string) =>
+      (await browser.fetch(requestOf({ acr_values }).href)).headers.get('location');
+
+    expect(await answerTo(ACR.twoFactors)).toMatch('?code=');
+    expect(await answerTo(`${ACR.passkey} ${ACR.oneFactor}`)).toMatch('?code=');
+    expect(await answerTo('unknown')).toMatch('?code=');
+    expect(await answerTo(ACR.passkey)).toMatch('/api/auth/sign-in/');
+    const end = await browser.signIn(requestOf({ acr_values: ACR.passkey }), ann);
+    expect(end.searchParams.get('code')).toMatch(/./);
   });
 
   it('sends a person who does not sign in back with the reason', async () => {

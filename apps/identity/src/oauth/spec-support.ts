@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Controller, Get, Global, Module, Query, Req, Res } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ACR } from '@soma/auth';
 import { createService } from '@soma/http';
 import { Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
@@ -67,7 +68,7 @@ class SignInController {
     if (as === undefined) {
       await this.interactions.refuse(request, reply, 'nobody');
     } else {
-      const signIn = { userId: as, amr: ['fed', 'otp'], acr: 'two-factors' };
+      const signIn = { userId: as, amr: ['fed', 'otp'], acr: ACR.twoFactors };
       await this.interactions.finish(request, reply, signIn);
     }
   }

@@ -83,6 +83,12 @@ describe('the schedule of keys', () => {
     expect([due(10, 9), due(10, 0)]).toEqual([true, false]);
   });
 
+  it('makes a key at once when the one that signed is gone', () => {
+    const waiting = { kid: 'b', createdAtMs: 100, signsFromMs: 360_100 };
+
+    expect(isRotationDue([waiting], { nowMs: 200 }, lifetimes)).toBe(true);
+  });
+
   it('makes no further key while one is waiting to sign', () => {
     const keys = [
       { kid: 'a', createdAtMs: 0, signsFromMs: 0 },

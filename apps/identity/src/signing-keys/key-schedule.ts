@@ -62,7 +62,8 @@ export function isRotationDue(
   { rotateEveryMs }: KeyLifetimes,
 ): boolean {
   const newest = [...keys].sort(byBegin).at(-1);
-  if (newest === undefined) {
+  // None at all, or the one that signed was deleted because it had leaked.
+  if (newest === undefined || signingKey(keys, nowMs) === undefined) {
     return true;
   }
   if (newest.signsFromMs > nowMs) {

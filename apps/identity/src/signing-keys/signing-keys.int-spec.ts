@@ -90,6 +90,19 @@ describe('SigningKeys', () => {
     expect(await current(pods[1] ?? fail())).toEqual({ signing: next, published: [next] });
   });
 
+  it('signs with another key at once when the one that signs was deleted', async () => {
+    const pod = await startPod();
+    const { signing: leaked } = await current(pod);
+    await request();
+    await pod.load();
+
+    await database.execute('DELETE FROM identity.signing_keys WHERE kid = $1', [leaked]);
+    const { signing, published } = await current(pod);
+
+    expect(published).not.toContain(leaked);
+    expect(published).toContain(signing);
+  });
+
   it('makes a key when the last one has signed for a quarter', async () => {
     const pod = await startPod();
     await pod.load();

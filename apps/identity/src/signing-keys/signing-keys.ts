@@ -4,7 +4,7 @@ import { SweepTransaction, TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.ts';
 import { KeyBackend, type StoredKey } from './key-backend.ts';
-import { isRotationDue, type KeyLifetimes, publishedKeys } from './key-schedule.ts';
+import { isRotationDue, type KeyLifetimes, publishedKeys, signingKey } from './key-schedule.ts';
 import type { SigningKey } from './signing-key.ts';
 
 /** Under this token are the {@link KeyLifetimes}. */
@@ -72,8 +72,9 @@ export class SigningKeys {
         return stored;
       }
       const key = await this.backend.create(newIdentifier());
-      // Nobody has a copy of the keys before there is one.
-      const leadMs = stored.rows.length === 0 ? 0 : this.lifetimes.publishLeadMs;
+      // Where no key signs there is nothing to wait for: no token is issued until one does.
+      const isNoneSigning = signingKey(stored.rows.map(scheduleOf), stored.nowMs) === undefined;
+      const leadMs = isNoneSigning ? 0 : this.lifetimes.publishLeadMs;
       await insert(manager, key, leadMs);
       await this.auditLog.append(manager, {
         tenant_id: OWN_TENANT,
