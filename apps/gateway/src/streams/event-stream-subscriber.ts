@@ -35,9 +35,9 @@ export class EventStreamSubscriber extends Subscriber {
         this.response.write(RETRY);
         this.response.end();
         break;
-      case 'deleted':
-      // Its client comes back, and is told why it is not let in.
+      // Whoever is denied comes back, and is told why they are not let in.
       case 'denied':
+      case 'deleted':
         this.response.end();
         break;
       case 'too_slow':
