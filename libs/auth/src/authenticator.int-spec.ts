@@ -251,6 +251,19 @@ describe('Authenticator', () => {
     verify.mockRestore();
   });
 
+  it('looks at a bad token once a second', async () => {
+    const verify = jest.spyOn(crypto.subtle, 'verify');
+    const early = await sign({ nbf: now() + 11 });
+    await expect(authenticate(early)).rejects.toMatchObject(refused);
+    await expect(authenticate(early)).rejects.toMatchObject(refused);
+    expect(verify).toHaveBeenCalledTimes(1);
+
+    jest.setSystemTime(Date.now() + 1_500);
+
+    await expect(authenticate(early)).resolves.toBeDefined();
+    verify.mockRestore();
+  });
+
   it('learns a new key from one fetch, and answers a flood of unknown keys with one more', async () => {
     await authenticate(await sign());
     const added = await issuer.newKey();

@@ -10,7 +10,7 @@ declare module 'autocannon' {
     connections: number;
     /** In seconds. */
     duration: number;
-    method: string;
+    method?: string;
     headers: Record<string, string>;
     body?: string;
     requests?: { setupRequest: (request: Request) => Request }[];

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
 import { accept } from './accept.bench.ts';
 import { authorisation } from './authorisation.bench.ts';
+import { authentication } from './authentication.bench.ts';
 import { fanOut } from './fan-out.bench.ts';
 import { type Report, tableOf } from './figure.ts';
 import { firstToken } from './first-token.bench.ts';
@@ -13,6 +14,7 @@ import { relay } from './relay.bench.ts';
 
 const benches = new Map<string, () => Promise<Report>>([
   ['accept', accept],
+  ['authentication', authentication],
   ['first-token', firstToken],
   ['fan-out', fanOut],
   ['idle-streams', idleStreams],

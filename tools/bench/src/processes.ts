@@ -26,6 +26,11 @@ export async function startProgram(path: string, env: Record<string, string> = {
   return ready(forkProgram(path, env));
 }
 
+/** Starts a program of this folder that works with our libraries, which are taken as they are built. */
+export async function startBuiltProgram(path: string): Promise<Child> {
+  return ready(fork(program(path), { execArgv: preload, stdio: ['ignore', 2, 2, 'ipc'] }));
+}
+
 /** Starts a program of this folder that serves HTTP on the port that it is given. */
 export async function startBareService(
   path: string,
