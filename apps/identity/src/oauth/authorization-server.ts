@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
 import type { FastifyRequest } from 'fastify';
 import type Provider from 'oidc-provider';
@@ -5,10 +6,17 @@ import { type CurrentKeys, KeyRing } from '../signing-keys/key-ring.ts';
 import { createProvider, ProviderParts } from './create-provider.ts';
 import { OAUTH_OPTIONS, type OAuthOptions } from './oauth-options.ts';
 
+/** A provider, and the keys that it was made with. */
+interface Made {
+  keyIds: string;
+  provider: Provider;
+  answer: ReturnType<Provider['callback']>;
+}
+
 /** The authorisation server, for those who hand requests to it. */
 @Injectable()
 export class AuthorizationServer {
-  private provider: { keyIds: string; value: Provider } | undefined;
+  private made: Made | undefined;
 
   constructor(
     private readonly parts: ProviderParts,
@@ -21,12 +29,22 @@ export class AuthorizationServer {
    * is another provider: requests that are under way end with the one they began with.
    */
   current(): Provider {
+    return this.withCurrentKeys().provider;
+  }
+
+  /** Answers a request by itself. */
+  async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    await this.withCurrentKeys().answer(request, response);
+  }
+
+  private withCurrentKeys(): Made {
     const keys = this.ring.now();
     const keyIds = idsOf(keys);
-    if (this.provider?.keyIds !== keyIds) {
-      this.provider = { keyIds, value: createProvider(this.parts, keys) };
+    if (this.made?.keyIds !== keyIds) {
+      const provider = createProvider(this.parts, keys);
+      this.made = { keyIds, provider, answer: provider.callback() };
     }
-    return this.provider.value;
+    return this.made;
   }
 
   /**

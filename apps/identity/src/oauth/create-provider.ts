@@ -28,9 +28,9 @@ const ALGORITHM = 'ES256';
 const MINUTE_S = 60;
 const DAY_S = 24 * 60 * MINUTE_S;
 /** How long an access token is good for. */
-export const ACCESS_TOKEN_SECONDS = 15 * MINUTE_S;
+const ACCESS_TOKEN_SECONDS = 15 * MINUTE_S;
 /** How long a person stays signed in without doing anything. */
-export const REFRESH_TOKEN_SECONDS = 30 * DAY_S;
+const REFRESH_TOKEN_SECONDS = 30 * DAY_S;
 
 /** Where the authorisation server answers. */
 const ROUTES = {

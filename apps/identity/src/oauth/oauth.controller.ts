@@ -176,6 +176,6 @@ export class OAuthController {
     for (const [name, value] of Object.entries(reply.getHeaders())) {
       reply.raw.setHeader(name, value ?? '');
     }
-    await this.server.current().callback()(request.raw, reply.raw);
+    await this.server.answer(request.raw, reply.raw);
   }
 }

@@ -39,7 +39,7 @@ export function giveRefreshTokensAsCookies(provider: Provider, isSecure: boolean
 }
 
 /** The line of a `Set-Cookie` header. */
-export function refreshCookie(
+function refreshCookie(
   { clientId, token }: HeldToken,
   { isSecure, maxAgeS }: { isSecure: boolean; maxAgeS: number },
 ): string {

@@ -2,8 +2,16 @@ import { hash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Controller, Get, Global, Module, Query, Req, Res } from '@nestjs/common';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import {
+  Controller,
+  Get,
+  Global,
+  type INestApplication,
+  Module,
+  Query,
+  Req,
+  Res,
+} from '@nestjs/common';
 import { ACR } from '@soma/auth';
 import { createService } from '@soma/http';
 import { Secret } from '@soma/kernel';
@@ -109,7 +117,7 @@ export class Deployment implements AsyncDisposable {
     return this.running.disposeAsync();
   }
 
-  async startPod({ lifetimes }: PodOptions = {}): Promise<NestFastifyApplication> {
+  async startPod({ lifetimes }: PodOptions = {}): Promise<INestApplication> {
     const url = new Secret(await this.database.loginUrl('identity'));
     const { clientsFile, masterKey } = this;
 

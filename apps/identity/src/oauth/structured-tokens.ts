@@ -6,7 +6,7 @@ import type { RevokedTokens } from './revoked-tokens.ts';
 import { registrationOf } from './token-content.ts';
 
 /** A key that verifies, by its id. */
-export type PublishedKey = JsonWebKey & { kid: string };
+type PublishedKey = JsonWebKey & { kid: string };
 
 const tokenHeader = z.object({
   alg: z.literal('ES256'),
