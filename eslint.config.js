@@ -33,6 +33,7 @@ const doors = [
   { owner: 'observability', name: 'pino' },
   { owner: 'observability', name: 'prom-client' },
   { owner: 'observability', name: '@opentelemetry/api' },
+  { owner: 'persistence', name: 'ioredis' },
   { owner: 'persistence', name: 'pg' },
   { owner: 'persistence', name: 'typeorm', importNames: ['DataSource'] },
 ];

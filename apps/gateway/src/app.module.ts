@@ -1,5 +1,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AuthModule, authOptions, DenialReports, RevocationFeed } from '@soma/auth';
+import {
+  AuthModule,
+  authOptions,
+  DenialReports,
+  LimitsModule,
+  RevocationFeed,
+} from '@soma/auth';
 import {
   AuditEvents,
   AuditEventsModule,
@@ -10,7 +16,7 @@ import {
   RelayModule,
 } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
-import { databaseUrl, PersistenceModule } from '@soma/persistence';
+import { databaseUrl, PersistenceModule, RateLimits, RedisModule } from '@soma/persistence';
 import { SessionOutbox, SessionsModule } from '@soma/sessions';
 import { AccessModule } from './access/access.module.ts';
 import { CapsulesModule } from './capsules/capsules.module.ts';
@@ -34,11 +40,13 @@ export class AppModule {
         AuthModule.verify(authOptions(config, 'gateway')),
         // Global modules stop in the reverse order: the relay before what it needs for its last pass.
         PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'gateway_sweep' }),
+        RedisModule.connect(config),
         MessagingModule.connect(config, { clientId: 'gateway', logger }),
         ConfigUpdatesReaderModule,
         RevocationFeed.from(ConfigUpdatesReader),
         AuditEventsModule.connect(config, logger),
         DenialReports.to(AuditEvents),
+        LimitsModule.of(config, RateLimits),
         SessionsModule.announceTo(Relay),
         RelayModule.of({ outbox: SessionOutbox, backlogLimit: config.OUTBOX_LIMIT, logger }),
         AccessModule,

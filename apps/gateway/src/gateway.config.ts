@@ -1,10 +1,10 @@
-import { authSettings } from '@soma/auth';
+import { authSettings, limitSettings } from '@soma/auth';
 import { httpSettings } from '@soma/http';
-import { booleanSetting, integerSetting, Secret, secretSetting } from '@soma/kernel';
+import { integerSetting } from '@soma/kernel';
 import { llmSettings } from '@soma/llm';
 import { auditEventSettings, kafkaSettings } from '@soma/messaging';
 import { observabilitySettings } from '@soma/observability';
-import { databaseSettings } from '@soma/persistence';
+import { databaseSettings, redisSettings } from '@soma/persistence';
 import { z } from 'zod';
 
 /** The settings of the gateway, each under the name of its environment variable. */
@@ -12,8 +12,10 @@ export const gatewayConfig = z.object({
   ...httpSettings(8010),
   ...observabilitySettings,
   ...authSettings,
+  ...limitSettings,
   ...databaseSettings,
   ...kafkaSettings,
+  ...redisSettings,
   ...auditEventSettings,
   ...llmSettings,
   GATEWAY_API_VERSION: z
@@ -40,11 +42,6 @@ export const gatewayConfig = z.object({
     .url('must be a URL')
     .default('http://localhost:8080')
     .describe('Where the identity service is reached, to which its routes are passed on.'),
-  REDIS_URL: secretSetting
-    .default(new Secret('redis://localhost:6379'))
-    .describe('Where Redis is: `redis://` or `rediss://`.'),
-  REDIS_PASSWORD: secretSetting.optional().describe('Password of Redis. It overrides the URL.'),
-  REDIS_TLS_ENABLED: booleanSetting(false).describe('Whether Redis is reached over TLS.'),
 });
 export type GatewayConfig = z.output<typeof gatewayConfig>;
 

@@ -122,6 +122,8 @@ function testConfig(servers: GatewayServers, settings: Record<string, string>): 
     IDENTITY_ISSUER: servers.issuer.url,
     GATEWAY_JWT_JWKS_URL: servers.issuer.jwksUrl,
     OTEL_EXPORTER_OTLP_ENDPOINT: '',
+    // One subject sends what all tests of a file send.
+    RATE_LIMIT_SERVICE_PER_MINUTE: '1000000',
     ...settings,
   });
 }

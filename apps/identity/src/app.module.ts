@@ -1,5 +1,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
-import { AuthModule, authOptions, DenialReports, RevocationFeed } from '@soma/auth';
+import {
+  AuthModule,
+  authOptions,
+  DenialReports,
+  LimitsModule,
+  RevocationFeed,
+} from '@soma/auth';
 import { HealthChecks } from '@soma/http';
 import {
   AuditEvents,
@@ -8,7 +14,13 @@ import {
   MessagingModule,
 } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
-import { DatabaseProbe, databaseUrl, PersistenceModule } from '@soma/persistence';
+import {
+  DatabaseProbe,
+  databaseUrl,
+  PersistenceModule,
+  RateLimits,
+  RedisModule,
+} from '@soma/persistence';
 import { ApiKeysModule } from './api-keys/api-keys.module.ts';
 import { AuditModule } from './audit/audit.module.ts';
 import { HeadExportModule } from './audit/head-export.module.ts';
@@ -42,9 +54,11 @@ export class AppModule {
         SigningKeysModule.configure(vaultOptions(config)),
         MasterKeyModule.configure(config.SOMA_MASTER_KEY),
         PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'identity_sweep' }),
+        RedisModule.connect(config),
         MessagingModule.connect(config, { clientId: 'identity', logger }),
         AuditEventsModule.connect(config, logger),
         DenialReports.to(AuditEvents),
+        LimitsModule.of(config, RateLimits),
         AuditModule,
         HeadExportModule.to(config.AUDIT_HEADS_FILE),
         RuntimeModule,

@@ -1,10 +1,10 @@
-import { authSettings } from '@soma/auth';
+import { authSettings, limitSettings } from '@soma/auth';
 import { clientIdentifier } from '@soma/contracts';
 import { httpSettings } from '@soma/http';
 import { textSetting } from '@soma/kernel';
 import { auditEventSettings, kafkaSettings } from '@soma/messaging';
 import { observabilitySettings } from '@soma/observability';
-import { databaseSettings } from '@soma/persistence';
+import { databaseSettings, redisSettings } from '@soma/persistence';
 import { masterKeySetting } from '@soma/secrets';
 import { z } from 'zod';
 import { headExportSettings } from './audit/head-export.module.ts';
@@ -14,6 +14,7 @@ import { signingKeySettings } from './signing-keys/signing-keys.config.ts';
 export const identityConfig = z.object({
   ...httpSettings(8080),
   ...databaseSettings,
+  ...redisSettings,
   ...kafkaSettings,
   ...auditEventSettings,
   ...headExportSettings,
@@ -26,6 +27,7 @@ export const identityConfig = z.object({
     .describe(
       'The address under which browsers reach Soma; with https, cookies are for https alone. Unset: the issuer.',
     ),
+  ...limitSettings,
   IDENTITY_CLIENTS_FILE: textSetting.describe(
     'JSON file of the clients that may ask for tokens. It holds hashes of their secrets alone.',
   ),

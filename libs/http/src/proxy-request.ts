@@ -54,6 +54,8 @@ export async function proxyRequest(
       ...passedOn(request.headers),
       ...traceHeaders(),
       [REQUEST_ID_HEADER]: request.id,
+      // Whoever it is here, and not what it says of itself.
+      'x-forwarded-for': request.ip,
       ...headers,
     },
   });

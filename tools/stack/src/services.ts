@@ -96,7 +96,7 @@ export function environmentOf(service: Service, deployment: Deployment): Record<
  */
 function callersSettings(environment: NodeJS.ProcessEnv): Record<string, string> {
   const isSetting =
-    /_(API_KEY|MODEL|BASE_URL)(_FILE)?$|^(OTEL|GATEWAY)_|^(DEFAULT_TENANT|LOG_LEVEL)$/;
+    /_(API_KEY|MODEL|BASE_URL)(_FILE)?$|^(OTEL|GATEWAY|RATE_LIMIT)_|^(DEFAULT_TENANT|LOG_LEVEL)$/;
   const settings = Object.entries(environment).filter(
     (entry): entry is [string, string] => isSetting.test(entry[0]) && entry[1] !== undefined,
   );

@@ -149,6 +149,8 @@ function environmentOf(issuer: TestTokenIssuer, models: TestModelServer): Record
     GATEWAY_JWT_JWKS_URL: issuer.jwksUrl,
     OPENAI_API_KEY: 'key',
     OPENAI_BASE_URL: models.url,
+    // The tests send as one service account, and more than one may.
+    RATE_LIMIT_SERVICE_PER_MINUTE: '10000000',
     LEASE_MS: String(LEASE_MS),
     DRAIN_MS: '500',
   };

@@ -1,7 +1,7 @@
 import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { compareCursors, parseCursor, START } from '@soma/contracts';
 import { counter, gauge } from '@soma/observability';
-import { RedisConnection } from './redis-connection.ts';
+import { RedisConnection } from '@soma/persistence';
 
 /** How long an entry is found after its session's last message. */
 const TTL_SECONDS = 24 * 60 * 60;

@@ -1,5 +1,11 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { AccessControl, type AccessRule, type RouteTemplate } from '@soma/auth';
+import {
+  AccessControl,
+  type AccessRule,
+  checkAllowance,
+  RateLimiter,
+  type RouteTemplate,
+} from '@soma/auth';
 import type { ClientFrame, Principal, ServerReply } from '@soma/contracts';
 import { ACT_ON_SESSION, SPEAK_IN_SESSION, WRITE_SESSION } from '../access/session-rules.ts';
 import { AcceptAction } from '../messages/accept-action.ts';
@@ -26,6 +32,7 @@ export interface FrameSender {
 export class SessionCommands {
   constructor(
     @Inject(AccessControl) private readonly access: AccessControl,
+    @Inject(RateLimiter) private readonly limiter: RateLimiter,
     private readonly acceptMessage: AcceptMessage,
     private readonly acceptAction: AcceptAction,
     private readonly cancelTurn: CancelTurn,
@@ -35,6 +42,7 @@ export class SessionCommands {
   async execute(sender: FrameSender, frame: ClientFrame): Promise<ServerReply> {
     const { principal, sessionId, address } = sender;
     const { request_id = null, idempotency_key: idempotencyKey } = frame;
+    checkAllowance(await this.limiter.spend(principal));
     const { beginsOwn } = await this.access.authorize({
       principal,
       ...ROUTES[frame.type],

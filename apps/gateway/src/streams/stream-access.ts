@@ -1,6 +1,13 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { Inject, Injectable } from '@nestjs/common';
-import { AccessControl, type AccessRequest, Authenticator, type RouteTemplate } from '@soma/auth';
+import {
+  AccessControl,
+  type AccessRequest,
+  Authenticator,
+  checkAllowance,
+  RateLimiter,
+  type RouteTemplate,
+} from '@soma/auth';
 import { type Cursor, parseCursor, type Principal } from '@soma/contracts';
 import { noteTenant } from '@soma/http';
 import { Problem } from '@soma/kernel';
@@ -42,6 +49,7 @@ export class StreamAccess {
   constructor(
     @Inject(Authenticator) private readonly authenticator: Authenticator,
     @Inject(AccessControl) private readonly access: AccessControl,
+    @Inject(RateLimiter) private readonly limiter: RateLimiter,
     private readonly tickets: StreamTickets,
     private readonly timeline: Timeline,
   ) {}
@@ -54,6 +62,7 @@ export class StreamAccess {
     const principal = await this.principalOf(request);
     const { tenant_id: tenantId } = principal;
     noteTenant(tenantId);
+    checkAllowance(await this.limiter.spend(principal));
     const { route, sessionId, cursor, address, requestId } = request;
     const asked = { principal, rule: READ_SESSION, route, objectId: sessionId, address, requestId };
     await this.access.authorize(asked);

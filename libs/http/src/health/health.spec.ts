@@ -19,7 +19,7 @@ describe('health', () => {
   beforeEach(async () => {
     service = await createService(EmptyModule, {
       legacyHealth: true,
-      config: { SOMA_VERSION: '1.2.3', HEALTH_HTTP_DEPENDENCIES: [] },
+      config: { SOMA_VERSION: '1.2.3', HEALTH_HTTP_DEPENDENCIES: [], TRUSTED_PROXIES: [] },
     });
     health = service.get(HealthChecks);
   });

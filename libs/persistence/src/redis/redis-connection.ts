@@ -1,29 +1,18 @@
-import {
-  Inject,
-  Injectable,
-  Logger,
-  type OnApplicationShutdown,
-  type OnModuleInit,
-} from '@nestjs/common';
-import { HealthChecks } from '@soma/http';
+import { Logger, type OnApplicationShutdown } from '@nestjs/common';
 import { type ChainableCommander, Redis } from 'ioredis';
-import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
+import type { RedisConfig } from './redis-settings.ts';
 
 /** A Redis that does not answer is given up on so soon: nothing depends on it. */
 const LIMIT_MS = 1_000;
 const MAX_RECONNECT_MS = 2_000;
 
 /** The way to Redis. It connects in the background, again and again, and refuses work meanwhile. */
-@Injectable()
-export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
+export class RedisConnection implements OnApplicationShutdown {
   private readonly logger = new Logger(RedisConnection.name);
   private readonly redis: Redis;
   private isDown = false;
 
-  constructor(
-    @Inject(GATEWAY_CONFIG) config: GatewayConfig,
-    private readonly health: HealthChecks,
-  ) {
+  constructor(config: RedisConfig) {
     const { REDIS_PASSWORD: password, REDIS_TLS_ENABLED: isEncrypted } = config;
     this.redis = new Redis(config.REDIS_URL.reveal(), {
       ...(password && { password: password.reveal() }),
@@ -42,8 +31,9 @@ export class RedisConnection implements OnModuleInit, OnApplicationShutdown {
     });
   }
 
-  onModuleInit(): void {
-    this.health.add({ name: 'redis', required: false, check: () => this.redis.ping() });
+  /** @throws What the driver says when Redis does not answer. */
+  async check(): Promise<void> {
+    await this.redis.ping();
   }
 
   /** Commands that go out together. */

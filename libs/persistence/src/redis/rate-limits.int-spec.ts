@@ -1,0 +1,113 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { loadConfig, sleep } from '@soma/kernel';
+import { createTestRedis, freePort, startTcpProxy, type TcpProxy } from '@soma/testing';
+import { z } from 'zod';
+import { RateLimits } from './rate-limits.ts';
+import { RedisConnection } from './redis-connection.ts';
+import { redisSettings } from './redis-settings.ts';
+
+const QUOTA = { limit: 5, windowMs: 60_000 };
+
+describe('RateLimits', () => {
+  const running = new AsyncDisposableStack();
+  let redisUrl: URL;
+  let proxy: TcpProxy;
+
+  beforeAll(async () => {
+    redisUrl = new URL((await createTestRedis()).url);
+    proxy = running.use(await startTcpProxy(Number(redisUrl.port)));
+  });
+  afterAll(() => running.disposeAsync());
+
+  /** One pod, once it has reached Redis. */
+  async function startPod(port = redisUrl.port): Promise<RateLimits> {
+    const url = new URL(redisUrl);
+    url.port = port;
+    const config = loadConfig(z.object(redisSettings), { REDIS_URL: url.href });
+    const connection = new RedisConnection(config);
+    running.defer(() => {
+      connection.onApplicationShutdown();
+    });
+    for (let tries = 0; tries < 100; tries++) {
+      const isUp = await connection.check().then(
+        () => true,
+        () => false,
+      );
+      if (isUp) break;
+      await sleep(10);
+    }
+    return new RateLimits(connection);
+  }
+
+  /** How many of so many are granted to each pod at once. */
+  async function takeMany(pods: RateLimits[], key: string, each: number): Promise<number> {
+    const grants = await Promise.all(
+      pods.flatMap((pod) => Array.from({ length: each }, () => pod.take(key, QUOTA))),
+    );
+    return grants.filter(({ granted }) => granted === 1).length;
+  }
+
+  it('counts over all pods together, each key by itself', async () => {
+    const pods = [await startPod(), await startPod()];
+
+    expect(await takeMany(pods, 'together', 20)).toBe(5);
+    expect(await takeMany(pods, 'together', 2)).toBe(0);
+    expect(await takeMany(pods, 'alone', 2)).toBe(4);
+  });
+
+  it('says what is left and when there is more', async () => {
+    const pod = await startPod();
+    const both = await Promise.all([pod.take('left', QUOTA), pod.take('left', QUOTA)]);
+    const third = await pod.take('left', QUOTA);
+
+    expect([...both, third].map(({ remaining }) => remaining)).toEqual([4, 3, 2]);
+    expect(third.resetMs).toBeGreaterThan(0);
+    expect(third.resetMs).toBeLessThanOrEqual(QUOTA.windowMs * (1 + 1 / 12));
+  });
+
+  it('gives back what has left the window', async () => {
+    const pod = await startPod();
+    const short = { limit: 2, windowMs: 240 };
+    await Promise.all([pod.take('short', short), pod.take('short', short)]);
+    const { granted, resetMs } = await pod.take('short', short);
+
+    await sleep(resetMs + 5);
+
+    expect([granted, (await pod.take('short', short)).granted]).toEqual([0, 1]);
+  });
+
+  it('goes on by the same limits in each pod while Redis is away, never by none', async () => {
+    const pods = [
+      await startPod(String(await freePort())),
+      await startPod(String(await freePort())),
+    ];
+
+    expect(await takeMany(pods, 'away', 20)).toBe(10);
+  });
+
+  it('does not wait for a Redis that hangs, and comes back to it', async () => {
+    const pod = await startPod(String(proxy.port));
+    const other = await startPod();
+    expect(await takeMany([pod], 'hangs', 2)).toBe(2);
+
+    proxy.delay(2_000);
+    const begun = performance.now();
+    expect(await takeMany([pod], 'hangs', 9)).toBe(5);
+    expect(await takeMany([pod], 'hangs', 9)).toBe(0);
+    const tookMs = performance.now() - begun;
+
+    proxy.delay(0);
+    const large = { limit: 1_000, windowMs: 60_000 };
+    await Promise.all(Array.from({ length: 500 }, () => other.take('back', large)));
+    const deadline = Date.now() + 15_000;
+    let left = (await pod.take('back', large)).remaining;
+    while (left > 500 && Date.now() < deadline) {
+      await sleep(100);
+      left = (await pod.take('back', large)).remaining;
+    }
+
+    // One wait for Redis, not one for each request.
+    expect(tookMs).toBeLessThan(1_000);
+    expect(left).toBeLessThan(500);
+  });
+});
