@@ -1,4 +1,4 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import {
   AuthModule,
   authOptions,
@@ -13,7 +13,7 @@ import {
   ConfigUpdatesReader,
   MessagingModule,
 } from '@soma/messaging';
-import { createLogger } from '@soma/observability';
+import { createLogger, type Logger } from '@soma/observability';
 import {
   DatabaseProbe,
   databaseUrl,
@@ -56,11 +56,8 @@ export class AppModule {
         PersistenceModule.connect({ url: databaseUrl(config), sweepRole: 'identity_sweep' }),
         RedisModule.connect(config),
         MessagingModule.connect(config, { clientId: 'identity', logger }),
-        AuditEventsModule.connect(config, logger),
-        DenialReports.to(AuditEvents),
         LimitsModule.of(config, RateLimits),
-        AuditModule,
-        HeadExportModule.to(config.AUDIT_HEADS_FILE),
+        ...auditing(config, logger),
         RuntimeModule,
         ConfigUpdatesModule,
         ConfigUpdatesDeliveryModule,
@@ -78,4 +75,14 @@ export class AppModule {
       ],
     };
   }
+}
+
+/** The audit log, and the ways by which it is written and kept. */
+function auditing(config: IdentityConfig, logger: Logger): (DynamicModule | Type)[] {
+  return [
+    AuditEventsModule.connect(config, logger),
+    DenialReports.to(AuditEvents),
+    AuditModule,
+    HeadExportModule.to(config.AUDIT_HEADS_FILE),
+  ];
 }

@@ -6,6 +6,7 @@ import { startTokenIssuer, type TestTokenIssuer, type TokenClaims } from '@soma/
 import { z } from 'zod';
 import { Access } from '../access/access.decorator.ts';
 import { AuthModule } from '../auth.module.ts';
+import { KeysAtUrl } from '../keys/remote-keys.ts';
 import { Public } from '../public.decorator.ts';
 import { limitSettings, LimitsModule } from './limits.module.ts';
 import { RateLimited } from './rate-limit.guard.ts';
@@ -78,7 +79,7 @@ describe('the limits of a service', () => {
           { module: CounterModule, global: true },
           AuthModule.verify({
             issuer: issuer.url,
-            jwksUrl: issuer.jwksUrl,
+            keys: new KeysAtUrl(issuer.jwksUrl),
             audience: 'gateway',
             tenantClaims: ['tenant'],
             requireAuth: true,
@@ -194,12 +195,12 @@ describe('the limits of a service', () => {
     try {
       process.env['NODE_ENV'] = 'development';
       const limiter = new RateLimiter(config, new Counter());
-      const principal = { subject: 's', tenant_id: 't', scopes: [] };
-      expect(await limiter.spend(principal)).toBeUndefined();
+      expect(await limiter.spend({ subject: 's', tenant_id: 't', scopes: [] })).toBeUndefined();
+      process.env['NODE_ENV'] = 'production';
+      expect(() => new RateLimiter(config, new Counter())).toThrow(ConfigError);
     } finally {
       process.env['NODE_ENV'] = environment;
     }
-    expect(() => new RateLimiter(config, new Counter())).toThrow(ConfigError);
   });
 
   it.each(['10.0.0.0/33', 'everywhere', '10.0.0.0/8/8', '2001:db8::/129'])(
