@@ -1,11 +1,5 @@
 import { type DynamicModule, Module, type Type } from '@nestjs/common';
-import {
-  AuthModule,
-  authOptions,
-  DenialReports,
-  LimitsModule,
-  RevocationFeed,
-} from '@soma/auth';
+import { AuthModule, authOptions, DenialReports, LimitsModule, RevocationFeed } from '@soma/auth';
 import { HealthChecks } from '@soma/http';
 import {
   AuditEvents,
