@@ -51,12 +51,16 @@ export interface SystemOptions {
   servers?: OwnServers;
   /** What workers run in place of their own program. */
   workerProgram?: string;
+  /** Has a pod of identity issue the tokens, at this port and with these settings. */
+  identity?: { port: number; settings: Record<string, string> };
 }
 
 /** Gateways and workers as processes of their own, on real servers, with a scripted model. */
 export interface System {
   gateways: Pod[];
   workers: Pod[];
+  /** Where the options name it. */
+  identity: Pod | undefined;
   models: TestModelServer;
   /** A query as the owner, who sees all tenants. */
   query: <Row>(sql: string, values?: unknown[]) => Promise<Row[]>;
@@ -88,6 +92,7 @@ export async function startSystem(
   const models = running.use(await startModelServer());
   const environment = {
     ...environmentOf(issuer, models),
+    ...(options.identity && identityEnvironment(options.identity.port)),
     ...(await accessEnvironment(running)),
     KAFKA_BROKERS: kafka.brokers,
     KAFKA_TOPIC_PREFIX: kafka.topicPrefix,
@@ -105,12 +110,18 @@ export async function startSystem(
     const main = app === 'gateway' ? own : (options.workerProgram ?? own);
     return startPod(running, { main, name: `${app}-${number}`, env, logs });
   };
+  const startIdentity = async ({ port, settings }: IdentityPod): Promise<Pod> => {
+    const env = { ...environment, ...settings, DATABASE_URL: await database.loginUrl('identity') };
+    const main = join(WORKSPACE, 'apps/identity/dist/main.js');
+    return startPod(running, { main, name: 'identity-1', env, logs, port });
+  };
   const startAll = (app: 'gateway' | 'conversation-worker', count = 1): Promise<Pod[]> =>
     Promise.all(Array.from({ length: count }, (_, index) => start(app, index + 1)));
   const owner = new pg.Pool({ connectionString: database.ownerUrl, max: 2 });
   // A server that a test restarts cuts idle connections; the next query opens another.
   owner.on('error', () => undefined);
   running.defer(() => owner.end());
+  const identity = options.identity && (await startIdentity(options.identity));
   const [gateways, workers] = await Promise.all([
     startAll('gateway', options.gateways),
     startAll('conversation-worker', options.workers),
@@ -118,6 +129,7 @@ export async function startSystem(
   return {
     gateways,
     workers,
+    identity,
     models,
     query: async <Row>(sql: string, values: unknown[] = []) =>
       (await owner.query(sql, values)).rows as Row[],
@@ -156,11 +168,22 @@ function environmentOf(issuer: TestTokenIssuer, models: TestModelServer): Record
   };
 }
 
+type IdentityPod = NonNullable<SystemOptions['identity']>;
+
+function identityEnvironment(port: number): Record<string, string> {
+  const url = `http://127.0.0.1:${port}`;
+  return {
+    IDENTITY_ISSUER: url,
+    IDENTITY_URL: url,
+    GATEWAY_JWT_JWKS_URL: `${url}/.well-known/jwks.json`,
+  };
+}
+
 async function startPod(
   running: AsyncDisposableStack,
-  pod: { main: string; name: string; env: Record<string, string>; logs: string },
+  pod: { main: string; name: string; env: Record<string, string>; logs: string; port?: number },
 ): Promise<Pod> {
-  const port = await freePort();
+  const port = pod.port ?? (await freePort());
   const url = `http://127.0.0.1:${port}`;
   const { main } = pod;
   // The model's name tells the model server which worker called.
