@@ -308,6 +308,30 @@ describe('streams of two gateways', () => {
     expect(outline(resumed).at(-1)?.[2]).toBe(turn.text);
   });
 
+  it('closes the WebSocket of a reader that is too slow with 1013', async () => {
+    const { url } = await startPod({ STREAM_BUFFER_BYTES: '1024' });
+    const turn = await begin();
+    const slow = await openSocket(`${url}/v1/session/${turn.sessionId}/stream`, {
+      headers: await headersOf(),
+    });
+    running.defer(() => {
+      slow.terminate();
+    });
+    const closed = once(slow, 'close');
+    slow.pause();
+    await turn.row('assistant.started', { keep: 0 });
+    const metric = 'soma_stream_slow_readers_total';
+    const before = await countOf(url, metric, 'websocket');
+    await until(async () => {
+      await Promise.all(Array.from({ length: 20 }, () => turn.piece('x'.repeat(50_000))));
+      return (await countOf(url, metric, 'websocket')) > before ? true : undefined;
+    });
+
+    slow.resume();
+
+    expect(await closed).toEqual([1013, Buffer.from('too_slow')]);
+  });
+
   it('ends streams when it stops: with `retry`, and with 1012', async () => {
     const pod = await startPod();
     const turn = await begin();
@@ -432,9 +456,9 @@ describe('streams of two gateways', () => {
     await expect(openSocket(`${one}/v1/else`, { headers })).rejects.toThrow('404');
   });
 
-  async function countOf(url: string, metric: string): Promise<number> {
+  async function countOf(url: string, metric: string, kind = 'sse'): Promise<number> {
     const metrics = await (await fetch(`${url}/metrics`)).text();
-    const [, count] = new RegExp(`^${metric}\\{kind="sse"\\} (\\d+)`, 'm').exec(metrics) ?? [];
+    const [, count] = new RegExp(`^${metric}\\{kind="${kind}"\\} (\\d+)`, 'm').exec(metrics) ?? [];
     return Number(count ?? 0);
   }
 });
