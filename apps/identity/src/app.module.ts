@@ -28,6 +28,11 @@ import { RuntimeModule } from './runtime/runtime.module.ts';
 import { SecondFactorsModule } from './second-factors/second-factors.module.ts';
 import { vaultOptions } from './signing-keys/signing-keys.config.ts';
 import { SigningKeysModule } from './signing-keys/signing-keys.module.ts';
+import {
+  PROVIDER_ENDPOINTS,
+  type ProviderEndpoints,
+} from './sign-in/providers/provider-endpoints.ts';
+import { SignInModule } from './sign-in/sign-in.module.ts';
 import { TenancyApiModule } from './tenancy/tenancy-api.module.ts';
 import { TenancyModule } from './tenancy/tenancy.module.ts';
 
@@ -38,7 +43,8 @@ export class AppModule {
     health.add({ name: 'postgres', required: true, check: () => database.check() });
   }
 
-  static configure(config: IdentityConfig): DynamicModule {
+  /** @param endpoints - Where the providers are that people sign in with. */
+  static configure(config: IdentityConfig, endpoints = PROVIDER_ENDPOINTS): DynamicModule {
     const logger = createLogger({ service: 'identity', level: config.LOG_LEVEL });
     return {
       module: AppModule,
@@ -65,7 +71,7 @@ export class AppModule {
           apiBaseUrl: config.API_BASE_URL ?? config.IDENTITY_ISSUER,
           clientsFile: config.IDENTITY_CLIENTS_FILE,
         }),
-        SecondFactorsModule.configure(config.IDENTITY_ISSUER),
+        ...signInModules(config, endpoints),
       ],
     };
   }
@@ -78,5 +84,14 @@ function auditing(config: IdentityConfig, logger: Logger): (DynamicModule | Type
     DenialReports.to(AuditEvents),
     AuditModule,
     HeadExportModule.to(config.AUDIT_HEADS_FILE),
+  ];
+}
+
+/** How people sign in. They do it at the issuer's own address, where its cookies are. */
+function signInModules(config: IdentityConfig, endpoints: ProviderEndpoints): DynamicModule[] {
+  const publicUrl = config.IDENTITY_ISSUER;
+  return [
+    SecondFactorsModule.configure(publicUrl),
+    SignInModule.configure({ settings: config, endpoints, publicUrl }),
   ];
 }

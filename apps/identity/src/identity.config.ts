@@ -9,9 +9,9 @@ import { masterKeySetting } from '@soma/secrets';
 import { z } from 'zod';
 import { headExportSettings } from './audit/head-export.module.ts';
 import { signingKeySettings } from './signing-keys/signing-keys.config.ts';
+import { checkProviderSets, providerSettings } from './sign-in/providers/provider-settings.ts';
 
-/** The settings of this service, each under the name of its environment variable. */
-export const identityConfig = z.object({
+const settings = z.object({
   ...httpSettings(8080),
   ...databaseSettings,
   ...redisSettings,
@@ -35,10 +35,14 @@ export const identityConfig = z.object({
     .default('soma')
     .describe('The tenant of whoever runs Soma. Its services alone may create tenants.'),
   SOMA_MASTER_KEY: masterKeySetting,
+  ...providerSettings,
   POLICY_BUNDLE_FILE: textSetting
     .optional()
     .describe(
       'The signed policies that policy agents fetch here. Unset: there is nothing to fetch.',
     ),
 });
+
+/** The settings of this service, each under the name of its environment variable. */
+export const identityConfig = settings.superRefine(checkProviderSets);
 export type IdentityConfig = z.output<typeof identityConfig>;

@@ -7,10 +7,11 @@ import type { INestApplication } from '@nestjs/common';
 import { type MemberRole, roleScopes, topicCatalog } from '@soma/contracts';
 import { createService } from '@soma/http';
 import { loadConfig, newIdentifier, retryTransient, Secret, sleep } from '@soma/kernel';
-import { createTopics, KafkaConnection } from '@soma/messaging';
+import { createTopics, KafkaConnection, kafkaSettings } from '@soma/messaging';
 import { migrate } from '@soma/migrations';
 import { createLogger } from '@soma/observability';
 import { createTestDatabase, createTestKafka, type TestDatabase } from '@soma/testing';
+import { z } from 'zod';
 import { AppModule } from './app.module.ts';
 import { identityConfig } from './identity.config.ts';
 import { KeyRing } from './signing-keys/key-ring.ts';
@@ -101,21 +102,10 @@ export async function makeTopics(kafka: IdentityServers['kafka']): Promise<void>
 /** The way to the topics of a test. */
 export function connectionTo({ brokers, topicPrefix }: IdentityServers['kafka']): KafkaConnection {
   const settings = { KAFKA_BROKERS: brokers, KAFKA_TOPIC_PREFIX: topicPrefix };
-  const config = loadConfig(identityConfig.pick(KAFKA_SETTINGS), settings);
+  const config = loadConfig(z.object(kafkaSettings), settings);
   const logger = createLogger({ service: 'identity-tests', level: 'silent' });
   return new KafkaConnection(config, { clientId: 'identity-tests', logger });
 }
-
-const KAFKA_SETTINGS = {
-  KAFKA_BROKERS: true,
-  KAFKA_TOPIC_PREFIX: true,
-  KAFKA_TLS_ENABLED: true,
-  KAFKA_SASL_MECHANISM: true,
-  KAFKA_SASL_USERNAME: true,
-  KAFKA_SASL_PASSWORD: true,
-  KAFKA_SEND_BUFFER_RECORDS: true,
-  KAFKA_SEND_BUFFER_BYTES: true,
-} as const;
 
 /** Starts a pod on a free port, which stops when the test file ends. */
 export async function startIdentity(

@@ -6,10 +6,12 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createService } from '@soma/http';
 import { loadConfig, Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
-import { createTestDatabase, type TestDatabase } from '@soma/testing';
+import { createTestDatabase, createTestKafka, type TestDatabase } from '@soma/testing';
 import { AppModule } from '../app.module.ts';
 import { identityConfig } from '../identity.config.ts';
+import type { ProviderEndpoints } from '../sign-in/providers/provider-endpoints.ts';
 import { KeyRing } from '../signing-keys/key-ring.ts';
+import { makeTopics } from '../spec-support.ts';
 
 export const ISSUER = 'https://id.example.com';
 export const REDIRECT_URI = 'https://app.example.com/callback';
@@ -51,6 +53,7 @@ export interface Answer {
 export class IdentityDeployment implements AsyncDisposable {
   private readonly running = new AsyncDisposableStack();
   private readonly masterKey = randomBytes(32).toString('base64');
+  private readonly kafka = this.running.use(createTestKafka());
   private clientsFile = '';
   database!: TestDatabase;
 
@@ -58,7 +61,8 @@ export class IdentityDeployment implements AsyncDisposable {
     const deployment = new IdentityDeployment();
     const { running } = deployment;
     deployment.database = running.use(await createTestDatabase());
-    await migrate(new Secret(deployment.database.ownerUrl));
+    const { kafka, database } = deployment;
+    await Promise.all([migrate(new Secret(database.ownerUrl)), makeTopics(kafka)]);
     const folder = await mkdtemp(join(tmpdir(), 'soma-people-'));
     running.defer(() => rm(folder, { recursive: true }));
     deployment.clientsFile = join(folder, 'clients.json');
@@ -70,15 +74,20 @@ export class IdentityDeployment implements AsyncDisposable {
     return this.running.disposeAsync();
   }
 
-  async startPod(settings: Record<string, string> = {}): Promise<Pod> {
+  async startPod(
+    settings: Record<string, string> = {},
+    endpoints?: ProviderEndpoints,
+  ): Promise<Pod> {
     const config = loadConfig(identityConfig, {
       DATABASE_URL: await this.database.loginUrl('identity'),
       IDENTITY_ISSUER: ISSUER,
       IDENTITY_CLIENTS_FILE: this.clientsFile,
       SOMA_MASTER_KEY: this.masterKey,
+      KAFKA_BROKERS: this.kafka.brokers,
+      KAFKA_TOPIC_PREFIX: this.kafka.topicPrefix,
       ...settings,
     });
-    const service = await createService(AppModule.configure(config));
+    const service = await createService(AppModule.configure(config, endpoints));
     this.running.defer(() => service.close());
     await service.listen(0, '127.0.0.1');
     return new Pod(service, await service.getUrl());
@@ -108,11 +117,12 @@ export class IdentityDeployment implements AsyncDisposable {
     );
   }
 
-  /** What the audit log of a tenant says of one person, in order. */
-  async auditOf({ user_id, tenant_id }: Person): Promise<unknown[]> {
+  /** What the audit log of a tenant says of how a person signs in, in order. Tokens are left out. */
+  async auditOf({ user_id, tenant_id }: Pick<Person, 'user_id' | 'tenant_id'>): Promise<unknown[]> {
     const rows = await this.database.execute(
       `SELECT action, outcome, details FROM audit.audit_log
-        WHERE tenant_id = $1 AND target_id = $2 ORDER BY seq`,
+        WHERE tenant_id = $1 AND target_id = $2
+          AND action ~ '^(account|sign_in|second_factor|recovery_codes)\\.' ORDER BY seq`,
       [tenant_id, user_id],
     );
     return rows.map(({ action, outcome, details }) => [action, outcome, details]);

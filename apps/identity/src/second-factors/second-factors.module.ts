@@ -27,6 +27,7 @@ export class SecondFactorsModule {
   static configure(publicUrl: string): DynamicModule {
     return {
       module: SecondFactorsModule,
+      global: true,
       controllers: [SecondFactorsController, PasskeysController, StepUpController],
       providers: [
         { provide: RelyingParty, useFactory: () => new RelyingParty(publicUrl) },

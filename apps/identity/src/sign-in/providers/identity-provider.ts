@@ -1,6 +1,8 @@
+import { z } from 'zod';
+
 /** The providers that people may sign in with, as they stand in addresses and rows. */
-export const PROVIDER_NAMES = ['github', 'google', 'microsoft', 'apple'] as const;
-export type ProviderName = (typeof PROVIDER_NAMES)[number];
+export const providerName = z.enum(['github', 'google', 'microsoft', 'apple']);
+export type ProviderName = z.output<typeof providerName>;
 
 /** What is sent along with the browser, and must be true of what comes back. */
 export interface ProviderRequest {
