@@ -45,11 +45,11 @@ export class Authenticator implements OnModuleInit {
   }
 
   /** @throws Problem 401 without a valid access token in the header `Authorization`. */
-  async authenticate(headers: IncomingHttpHeaders): Promise<Principal> {
+  async authenticate(headers: IncomingHttpHeaders, address?: string): Promise<Principal> {
     if (!this.options.requireAuth) {
       return this.anonymous;
     }
-    const { principal, confirmation } = await this.verifier.verify(bearerToken(headers));
+    const { principal, confirmation } = await this.verifier.verify(bearerToken(headers), address);
     if (confirmation !== undefined) {
       // The token of a service speaks for that service, and only beside a proof: see InternalGuard.
       throw invalidToken();

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import {
   applyDecorators,
   type CanActivate,
@@ -23,13 +22,13 @@ class InternalGuard implements CanActivate {
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    request.principal = await this.authenticate(request.headers);
+    request.principal = await this.authenticate(request);
     noteTenant(request.principal.tenant_id);
     return true;
   }
 
-  private async authenticate(headers: IncomingHttpHeaders): Promise<Principal> {
-    const { confirmation } = await this.verifier.verify(bearerToken(headers));
+  private async authenticate({ headers, ip }: AuthenticatedRequest): Promise<Principal> {
+    const { confirmation } = await this.verifier.verify(bearerToken(headers), ip);
     const assertion = headers[PRINCIPAL_HEADER];
     if (typeof assertion !== 'string') {
       throw missingCredential();

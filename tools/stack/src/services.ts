@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ServerProcess } from '@soma/testing';
-import { logsDirectory, workspace } from './paths.ts';
+import { logsDirectory, stateDirectory, workspace } from './paths.ts';
 import type { PortChooser } from './ports.ts';
 import type { DevelopmentSecrets } from './secrets.ts';
 import type { ServerUrls } from './servers.ts';
@@ -80,6 +80,7 @@ export function environmentOf(service: Service, deployment: Deployment): Record<
     NODE_ENV: 'development',
     PORT: String(service.port),
     HOSTNAME: service.name,
+    AUDIT_FALLBACK_FILE: join(stateDirectory, `audit-${service.name}.ndjson`),
     DATABASE_URL: deployment.databaseUrl,
     REDIS_URL: servers.redisUrl,
     KAFKA_BROKERS: servers.kafkaBrokers,

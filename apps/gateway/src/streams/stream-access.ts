@@ -70,9 +70,14 @@ export class StreamAccess {
     return { asked, start: { tenantId, sessionId, position } };
   }
 
-  private async principalOf({ sessionId, headers, ticket }: StreamRequest): Promise<Principal> {
+  private async principalOf({
+    sessionId,
+    headers,
+    address,
+    ticket,
+  }: StreamRequest): Promise<Principal> {
     if (ticket === undefined) {
-      return this.authenticator.authenticate(headers);
+      return this.authenticator.authenticate(headers, address ?? undefined);
     }
     const principal = await this.tickets.take(ticket, sessionId);
     if (principal === null) {
