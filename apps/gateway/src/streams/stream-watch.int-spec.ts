@@ -115,6 +115,35 @@ describeWatch('streams that are open', () => {
     expect(again.status).toBe(404);
   });
 
+  it('carry nothing out for those who may only read', async () => {
+    const subject = 'reader';
+    await access.relate({ user: 'user:reader', relation: 'viewer', object: 'tenant:acme' });
+    await access.relate({
+      user: 'user:reader',
+      relation: 'shared_writer',
+      object: 'session:acme/of-bob',
+    });
+    await openBoth('bob');
+    const token = await servers.issuer.tokenFor('acme', 'gateway', { subject, role: 'viewer' });
+    const socket = new WebSocket(`${url}/v1/session/of-bob/stream`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    await once(socket, 'open');
+    const replies: unknown[] = [];
+    socket.on('message', (data: Buffer) => {
+      const frame = JSON.parse(data.toString()) as { type: string; problem?: { code: string } };
+      if (frame.type.startsWith('reply.')) replies.push(frame.problem?.code);
+    });
+
+    socket.send(JSON.stringify({ type: 'message', message: 'Let me in' }));
+    socket.send(JSON.stringify({ type: 'action', action: 'summarize' }));
+    socket.send(JSON.stringify({ type: 'cancel' }));
+    await until(() => Promise.resolve(replies.length === 3 ? true : undefined));
+
+    expect(replies).toEqual(['access_denied', 'access_denied', 'access_denied']);
+    socket.terminate();
+  });
+
   it('end some seconds later when nothing is announced', async () => {
     const bobs = await openBoth('bob');
 

@@ -69,6 +69,7 @@ export class AccessControl {
     if (!isRelated) {
       throw this.unrelated(request, object);
     }
+    this.noteWrite(request);
     const { principal, rule, objectId } = request;
     // Services share what their tenant has.
     const isPerson = principal.role !== undefined;
@@ -95,6 +96,14 @@ export class AccessControl {
       object: { type, ...object },
     }));
     return this.relationships.checkEach(principal, questions);
+  }
+
+  /** Who changes what people are to a tenant sees the change in what they ask next. */
+  private noteWrite({ principal, rule, route }: AccessRequest): void {
+    const changesRoles = rule.resource === 'member' || rule.resource === 'tenant';
+    if (changesRoles && route.method !== 'GET') {
+      this.relationships?.noteChange(principal);
+    }
   }
 
   private checkDeclaration(request: AccessRequest): void {
