@@ -22,7 +22,7 @@ export async function authorisation(): Promise<Report> {
   await using running = new AsyncDisposableStack();
   const { settings } = await startAccessServers(running);
   await using without = await startApp('gateway', servers);
-  await using asking = await startApp('gateway', servers, { NODE_ENV: 'production', ...settings });
+  await using asking = await startApp('gateway', servers, settings);
   await makeSessions(without.url, servers.token);
 
   const read = { method: 'GET', path: ({ session }: Named) => `/v1/session/${session}` } as const;
@@ -51,7 +51,8 @@ export async function authorisation(): Promise<Report> {
     settings: [
       `authorisation: ${CONNECTIONS} connections, rounds of ${ROUND_S} s, one request in ` +
         `${QUIET_ONE_IN} for a session of which nothing is remembered, so that 90 % of the ` +
-        'decisions are; OPA and OpenFGA run on the same machine; bare is the same gateway without ' +
+        'decisions are; the caller is a service, whose relation to its tenant is one answer for all ' +
+        'its sessions; OPA and OpenFGA run on the same machine; bare is the same gateway without ' +
         'them, whose declarations decide alone.',
     ],
   };

@@ -149,7 +149,8 @@ export class AccessControl {
     if (this.relationships === null) {
       return object === null || isOwn(principal, object.owner);
     }
-    if (object !== null && rule.relation !== undefined) {
+    // What a service is to a thing it is to the thing's tenant, of which there is one answer for all.
+    if (object !== null && rule.relation !== undefined && principal.role !== undefined) {
       const { relation, resource: type } = rule;
       return this.relationships.check({ principal, relation, object: { type, ...object } });
     }
