@@ -6,6 +6,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { Kafka, logLevel } from 'kafkajs';
+import { until } from './client.ts';
 import type { Pod, System } from './system.ts';
 
 /** What stands in each place, by its name. */
@@ -70,7 +71,10 @@ export async function readTopics({ kafka: { brokers, topicPrefix } }: System): P
   await Promise.all([admin.connect(), consumer.connect()]);
   try {
     const topics = (await admin.listTopics()).filter((topic) => topic.startsWith(topicPrefix));
-    const offsets = await Promise.all(topics.map((topic) => admin.fetchTopicOffsets(topic)));
+    // A busy broker may not know yet that it leads a topic.
+    const offsets = await until(() =>
+      Promise.all(topics.map((topic) => admin.fetchTopicOffsets(topic))).catch(() => undefined),
+    );
     let left = offsets.flat().reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
     const sinks: Sinks = new Map();
     const { promise: done, resolve } = Promise.withResolvers<undefined>();
