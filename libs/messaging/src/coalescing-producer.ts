@@ -15,10 +15,11 @@ const REQUEST_SIZE = 1024 * 1024;
 /**
  * A request of so many records shows a busy process: the next one waits so long, in milliseconds, for
  * company. The work of a broker, and of kafkajs, grows with requests and the partitions in them far
- * more than with records.
+ * more than with records. After a large request there is nothing to gain.
  */
 const BUSY_RECORDS = 16;
-const BUSY_WAIT_MS = 10;
+const LARGE_RECORDS = 500;
+const BUSY_WAIT_MS = 20;
 
 /** What one call of `sendAll` waits for. */
 interface Delivery {
@@ -123,7 +124,8 @@ export class CoalescingProducer implements OnApplicationBootstrap, OnApplication
       stopTimer();
       this.#isReachable = failure === undefined;
       settle(batch, failure);
-      if (batch.length >= BUSY_RECORDS && !this.#isClosed) await delay(BUSY_WAIT_MS);
+      const hasCompany = batch.length >= BUSY_RECORDS && batch.length < LARGE_RECORDS;
+      if (hasCompany && !this.#isClosed) await delay(BUSY_WAIT_MS);
     }
     this.#pumping = undefined;
   }
