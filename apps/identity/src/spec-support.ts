@@ -42,6 +42,8 @@ export interface TestCaller {
   subject?: string;
   role?: MemberRole;
   scopes?: readonly string[];
+  /** How a person has just signed in. Default: with two factors. */
+  amr?: string[];
 }
 
 interface TestRequest {
@@ -56,14 +58,14 @@ export interface TestAnswer {
   body: Record<string, unknown>;
 }
 
-/** A client of the clients file, whose secret is {@link CLIENT_SECRET}. */
+/** A client of the clients file, whose secret nobody knows. */
 export interface TestClient {
   client_id: string;
   tenant_id: string;
   scopes: string[];
 }
 
-export const CLIENT_SECRET = randomBytes(32).toString('base64url');
+const CLIENT_SECRET = randomBytes(32).toString('base64url');
 
 /** A migrated database, topics and settings, for one test file alone. */
 export async function createIdentityServers(
@@ -145,7 +147,9 @@ async function signToken(service: INestApplication, caller: TestCaller): Promise
   const { signing } = service.get(KeyRing, { strict: false }).now();
   const now = Math.floor(Date.now() / 1000);
   const claims = { iss: ISSUER, aud: 'gateway', sub: subject, tenant, scope: scopes.join(' ') };
-  const own = { ...(role && { role }), iat: now, exp: now + 600, jti: newIdentifier() };
+  const { amr = ['fed', 'otp', 'mfa'] } = caller;
+  const person = role && { role, amr, auth_time: now };
+  const own = { ...person, iat: now, exp: now + 600, jti: newIdentifier() };
   const text = [
     { alg: 'ES256', kid: signing.kid, typ: 'at+jwt' },
     { ...claims, ...own },

@@ -9,7 +9,7 @@ import {
   Query,
   UseInterceptors,
 } from '@nestjs/common';
-import { Access, CurrentPrincipal } from '@soma/auth';
+import { Access, CurrentPrincipal, StepUp } from '@soma/auth';
 import {
   apiKey,
   type ApiKey,
@@ -37,6 +37,8 @@ import { RotateApiKey } from './rotate-api-key.ts';
 
 const unavailable = { 503: ['database_unavailable'] };
 const missing = { 404: ['api_key_not_found'] };
+/** Of people: a key outlives whoever found a browser open. */
+const stepUp = { 401: ['step_up_required'] };
 const asItIs =
   'The key is the secret of an OAuth client whose id is `key_id`: exchange it for access tokens at `POST /oauth/token`.';
 
@@ -53,6 +55,7 @@ export class ApiKeysController {
 
   @Post()
   @Access({ scope: 'api_keys:write', resource: 'api_key' })
+  @StepUp()
   @Operation({
     summary: 'Create an API key',
     description: `The answer shows the key, this once. ${asItIs}`,
@@ -60,6 +63,7 @@ export class ApiKeysController {
     bodyExample: { name: 'Ticket bot', scopes: ['sessions:read', 'sessions:write'] },
     answer: createdApiKey,
     problems: {
+      ...stepUp,
       403: ['scope_exceeds_own'],
       404: ['service_account_not_found', 'tenant_not_found'],
       409: ['idempotency_conflict'],
@@ -104,6 +108,7 @@ export class ApiKeysController {
 
   @Post(':id/rotate')
   @Access({ scope: 'api_keys:write', resource: 'api_key' })
+  @StepUp()
   @Operation({
     summary: 'Replace an API key',
     description: 'The answer shows the new key, this once. For the overlap both are good.',
@@ -111,6 +116,7 @@ export class ApiKeysController {
     bodyExample: { overlap_seconds: 3600 },
     answer: createdApiKey,
     problems: {
+      ...stepUp,
       403: ['scope_exceeds_own'],
       ...missing,
       409: ['api_key_ended', 'idempotency_conflict'],
@@ -128,10 +134,11 @@ export class ApiKeysController {
   @Delete(':id')
   @HttpCode(204)
   @Access({ scope: 'api_keys:write', resource: 'api_key' })
+  @StepUp()
   @Operation({
     summary: 'Revoke an API key',
     description: 'Within a second no service takes a token that the key was exchanged for.',
-    problems: { ...missing, ...unavailable },
+    problems: { ...stepUp, ...missing, ...unavailable },
   })
   revoke(
     @CurrentCaller() caller: Caller,

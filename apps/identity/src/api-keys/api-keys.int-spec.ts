@@ -169,8 +169,10 @@ describe('/v1/api-keys', () => {
   });
 
   it('is void at every pod as soon as it is revoked, and told everywhere within a second', async () => {
-    const key = await create();
-    expect((await exchange(key, { at: otherPod })).status).toBe(200);
+    const key = await create({ scopes: ['api_keys:read'] });
+    const { body } = await exchange(key, { at: otherPod });
+    const headers = { authorization: `Bearer ${String(body['access_token'])}` };
+    expect((await otherPod.send('GET', KEYS, { headers })).status).toBe(200);
 
     const started = performance.now();
     const path = `${KEYS}/${key.key_id}`;
@@ -179,6 +181,11 @@ describe('/v1/api-keys', () => {
     const update = await until(() =>
       Promise.resolve(heard.find(({ id }) => id === `acme:${key.key_id}`)),
     );
+    // The token was verified and remembered there; it is refused all the same.
+    await until(async () => {
+      const { status } = await otherPod.send('GET', KEYS, { headers });
+      return status === 401 || undefined;
+    });
 
     expect(performance.now() - started).toBeLessThan(1_000);
     expect([revoked.status, refused.status]).toEqual([204, 401]);
@@ -331,6 +338,24 @@ describe('/v1/api-keys', () => {
     const answer = await pod.send('POST', KEYS, { as: operator('unknown'), body });
 
     expect(answer).toMatchObject({ status: 404, body: { code: 'tenant_not_found' } });
+  });
+
+  it('asks people to prove their second factor before they touch keys', async () => {
+    const key = await create();
+    const as: TestCaller = { tenant: 'acme', role: 'owner', amr: ['fed'] };
+    const body = { name: 'Key', scopes: ['sessions:read'] };
+    const answers = [
+      await pod.send('POST', KEYS, { as, body }),
+      await pod.send('POST', `${KEYS}/${key.key_id}/rotate`, { as, body: {} }),
+      await pod.send('DELETE', `${KEYS}/${key.key_id}`, { as }),
+    ];
+
+    expect(answers.map(({ status, body: problem }) => [status, problem['code']])).toEqual(
+      answers.map(() => [401, 'step_up_required']),
+    );
+    expect((await pod.send('GET', KEYS, { as })).status).toBe(200);
+    const proven = { ...as, amr: ['fed', 'otp', 'mfa'] };
+    expect((await pod.send('POST', KEYS, { as: proven, body })).status).toBe(201);
   });
 
   it('writes every change into the audit log', async () => {

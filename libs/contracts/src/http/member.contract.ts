@@ -46,7 +46,7 @@ export const createInvitationRequest = z.strictObject({ email: emailAddress, rol
 export type CreateInvitationRequest = z.output<typeof createInvitationRequest>;
 
 /** Who has been asked to become a member, and has not answered. */
-export const invitation = z.strictObject({
+const invitation = z.strictObject({
   invitation_id: z.uuid(),
   email: z.string(),
   role: memberRole,
