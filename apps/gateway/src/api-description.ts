@@ -6,6 +6,10 @@ import forwarded from './forwarding/forwarded-api.json' with { type: 'json' };
 const health = z.strictObject({
   status: z.enum(['ok', 'degraded', 'down']),
   version: z.string(),
+  policy: z.enum(['enforced', 'not_configured']).meta({
+    description:
+      'Whether policy and relationships decide on requests; only in development may they not.',
+  }),
   dependencies: z.record(
     z.string(),
     z.strictObject({ status: z.enum(['ok', 'down']), latency_ms: z.int().nonnegative() }),

@@ -41,6 +41,10 @@ const problem = z
       )
       .optional()
       .meta({ description: 'What is wrong with which field of the request.' }),
+    decision_id: z
+      .string()
+      .optional()
+      .meta({ description: 'Of a denial: the name under which the log says why.' }),
   })
   .meta({ id: 'Problem', description: 'A failure, as RFC 9457 describes it.' });
 
@@ -52,7 +56,11 @@ const BODY_PROBLEMS = {
   422: ['unacceptable_json'],
 };
 const INPUT_PROBLEMS = { 400: ['invalid_request'] };
-const CREDENTIAL_PROBLEMS = { 401: ['missing_credential', 'invalid_token'] };
+const CREDENTIAL_PROBLEMS = {
+  401: ['missing_credential', 'invalid_token'],
+  403: ['insufficient_scope', 'access_denied'],
+  502: ['policy_unavailable', 'relationships_unavailable'],
+};
 
 /** Makes the document of a service from its routes. */
 export function describeApi(
