@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common';
-import { Access, CurrentPrincipal } from '@soma/auth';
+import { Access, CurrentPrincipal, RateLimited } from '@soma/auth';
 import type { Principal } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import type { FastifyRequest } from 'fastify';
@@ -50,6 +50,7 @@ export class StepUpController {
   }
 
   @Post('verify')
+  @RateLimited('sign_in')
   @HttpCode(200)
   @Access(own)
   @Operation({
@@ -61,7 +62,7 @@ export class StepUpController {
     answer: stepUpToken,
     problems: {
       403: ['person_required', 'second_factor_refused', 'step_up_elsewhere'],
-      429: ['second_factor_locked'],
+      429: ['rate_limited', 'second_factor_locked'],
     },
   })
   async verify(

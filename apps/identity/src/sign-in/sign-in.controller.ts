@@ -9,7 +9,7 @@ import {
   Res,
   UseFilters,
 } from '@nestjs/common';
-import { Public } from '@soma/auth';
+import { Public, RateLimited } from '@soma/auth';
 import { StreamsBody, Undocumented } from '@soma/http';
 import { Problem } from '@soma/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -70,6 +70,7 @@ export class SignInController {
   }
 
   @Post('second-factor')
+  @RateLimited('sign_in')
   @HttpCode(303)
   @StreamsBody()
   async prove(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {

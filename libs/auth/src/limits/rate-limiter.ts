@@ -20,7 +20,7 @@ export const rateLimitSettings = {
     'Requests of a service account in a minute.',
   ),
   RATE_LIMIT_SIGN_IN_PER_15_MINUTES: integerSetting({ default: 5, min: 1 }).describe(
-    'Tries to sign in, or to prove a second factor, from one address in 15 minutes.',
+    'Tries to prove a second factor, by a person or from an address at sign-in, in 15 minutes.',
   ),
 };
 
