@@ -152,7 +152,7 @@ export class Pod {
       sub: person.user_id,
       tenant: person.tenant_id,
       role: person.role,
-      scope: 'sessions:read',
+      scope: 'sessions:read api_keys:write',
       client_id: 'ui',
       amr,
       auth_time: authenticatedAt,

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { generateSync } from 'otplib';
 import {
@@ -225,6 +226,22 @@ describe('second factors', () => {
     });
     expect(Number(claimsOf(stepUp)['exp']) - Number(claimsOf(stepUp)['iat'])).toBe(300);
     expect((await pod.ask(stepUp, TOTP, { method: 'DELETE' })).status).toBe(204);
+  });
+
+  it('is demanded before an API key is made or rotated', async () => {
+    const [pod] = pods;
+    const owner = await deployment.addPerson('owner');
+    const key = { name: 'Ticket bot', scopes: ['sessions:read'] };
+    const one = await pod.tokenOf(owner);
+
+    for (const path of ['/v1/api-keys', `/v1/api-keys/${randomUUID()}/rotate`]) {
+      const refused = await pod.post(one, path, path.endsWith('rotate') ? {} : key);
+      expect([refused.status, refused.body['code']]).toEqual([401, 'step_up_required']);
+      expect(refused.headers.get('www-authenticate')).toContain('urn:soma:acr:two-factors');
+    }
+    expect((await pod.post(await pod.tokenOf(owner, PROVED), '/v1/api-keys', key)).status).toBe(
+      201,
+    );
   });
 
   it('stores no secret and no recovery code in the clear (P8)', async () => {
