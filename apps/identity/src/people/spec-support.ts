@@ -2,7 +2,6 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { createService } from '@soma/http';
 import { loadConfig, Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
@@ -134,7 +133,7 @@ export class IdentityDeployment implements AsyncDisposable {
 /** One pod. */
 export class Pod {
   constructor(
-    readonly service: NestFastifyApplication,
+    readonly service: Awaited<ReturnType<typeof createService>>,
     readonly url: string,
   ) {}
 

@@ -21,7 +21,7 @@ export type NewPasskey = Omit<Passkey, 'sign_count' | 'created_at' | 'last_used_
 };
 
 /** What an authenticator signs for. */
-export type ChallengePurpose = 'registration' | 'proof';
+type ChallengePurpose = 'registration' | 'proof';
 
 /** A challenge, and for whom it is good for what. */
 export interface Challenge {

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto';
 import { Secret } from '@soma/kernel';
 
 /** How many codes a person has, each good for one sign-in without the device. */
-export const RECOVERY_CODES = 10;
+const RECOVERY_CODES = 10;
 
 /** Crockford's base32: no letter that is easily taken for a digit. 16 of them are 80 bits. */
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';

@@ -41,7 +41,7 @@ export interface IdentityProvider {
    * Finds out who signed in.
    *
    * @throws {@link ProviderRefusal} when what came back does not hold, {@link TransientError} or
-   *   {@link UnclearAnswerError} when the provider does not answer.
+   *   `UnclearAnswerError` when the provider does not answer.
    */
   identify: (answer: ProviderAnswer) => Promise<ExternalIdentity>;
 }

@@ -27,7 +27,7 @@ const NEVER_SENT = new Set([
 ]);
 
 /** A provider may or may not have done what it was asked for. Asking again would be a guess. */
-export class UnclearAnswerError extends Error {
+class UnclearAnswerError extends Error {
   override readonly name = 'UnclearAnswerError';
 }
 

@@ -7,7 +7,7 @@ import { jwtVerify } from 'jose';
 import Provider from 'oidc-provider';
 import type { OpenIdEndpoints, ProviderEndpoints } from './provider-endpoints.ts';
 
-export const MICROSOFT_TENANT_ID = '8c2f6a1e-6a0a-4f4e-9a56-0d4a4b1b2c3d';
+const MICROSOFT_TENANT_ID = '8c2f6a1e-6a0a-4f4e-9a56-0d4a4b1b2c3d';
 const APPLE_TEAM = 'TEAM123456';
 const APPLE_KEY_ID = 'KEY1234567';
 
