@@ -26,6 +26,16 @@ export interface KafkaServer extends ServerHandle {
 
 /** Starts Apache Kafka 4.1 (KRaft, one node) in about four seconds. Topics are not made by themselves. */
 export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServer> {
+  try {
+    return await startOnce(options);
+  } catch (error) {
+    if (options.port !== undefined) throw error;
+    // The port is chosen seconds before Java listens on it: somebody may have taken it meanwhile.
+    return startOnce(options);
+  }
+}
+
+async function startOnce(options: KafkaOptions): Promise<KafkaServer> {
   const keep = options.directory !== undefined;
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'soma-kafka-')));
   const port = options.port ?? (await freePort());

@@ -15,9 +15,10 @@ describe('promises while servers fail', () => {
   let client: Client;
 
   beforeAll(async () => {
-    [postgres, kafka] = await Promise.all([startPostgres(), startKafka()]);
-    running.use(postgres);
-    running.use(kafka);
+    // Each is disposed of also when the other one fails to start.
+    const use = async <Server extends AsyncDisposable>(starting: Promise<Server>) =>
+      running.use(await starting);
+    [postgres, kafka] = await Promise.all([use(startPostgres()), use(startKafka())]);
     const servers = { postgres, brokers: kafka.brokers };
     system = await startSystem(running, { gateways: 2, workers: 2, servers });
     client = new Client(await system.tokenFor());

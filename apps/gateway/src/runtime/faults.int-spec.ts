@@ -32,8 +32,14 @@ describe('a gateway whose servers fail', () => {
   let gateway: TestGateway;
 
   beforeAll(async () => {
-    [postgres, kafka, redis] = await Promise.all([startPostgres(), startKafka(), startRedis()]);
-    [postgres, kafka, redis].forEach((server) => running.use(server));
+    // Each is disposed of also when another one fails to start.
+    const use = async <Server extends AsyncDisposable>(starting: Promise<Server>) =>
+      running.use(await starting);
+    [postgres, kafka, redis] = await Promise.all([
+      use(startPostgres()),
+      use(startKafka()),
+      use(startRedis()),
+    ]);
     const issuer = running.use(await startTokenIssuer());
     const onKafka = { brokers: kafka.brokers, topicPrefix: '' };
     await Promise.all([migrate(new Secret(postgres.ownerUrl)), makeTopics(onKafka)]);

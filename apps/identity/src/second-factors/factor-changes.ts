@@ -5,6 +5,9 @@ import { Problem } from '@soma/kernel';
 import { SweepTransaction } from '@soma/persistence';
 import { type FactorSummary, SecondFactorsRepository } from './second-factors.repository.ts';
 
+/** Ids of the people whom this service knows are UUIDs; those of other issuers' people are not. */
+const USER_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
 /** Decides who may change the second factors of a person: that person, who has just proved it. */
 @Injectable()
 export class FactorChanges {
@@ -13,16 +16,16 @@ export class FactorChanges {
     private readonly factors: SecondFactorsRepository,
   ) {}
 
-  /** @throws {@link Problem} 403 `person_required` for a program */
-  userOf(principal: Principal): string {
-    if (principal.role === undefined) {
+  /** @throws {@link Problem} 403 `person_required` for a program, and for people of other issuers */
+  userOf({ role, subject }: Principal): string {
+    if (role === undefined || !USER_ID.test(subject)) {
       throw new Problem({
         status: 403,
         code: 'person_required',
-        detail: 'Second factors belong to people. Sign in as one.',
+        detail: 'Second factors belong to people who sign in here. Sign in as one.',
       });
     }
-    return principal.subject;
+    return subject;
   }
 
   summaryOf(userId: string): Promise<FactorSummary> {

@@ -202,11 +202,18 @@ describe('second factors', () => {
     ]);
   });
 
-  it('are for people: a program has none', async () => {
+  it.each([
+    ['a program has none', { role: undefined }],
+    ['nor has a person of another issuer', { user_id: 'https://idp.example|7' }],
+  ])('are for people who sign in here: %s', async (_who, changed) => {
     const [pod] = pods;
-    const token = await pod.tokenOf({ ...(await deployment.addPerson()), role: undefined });
+    const token = await pod.tokenOf({ ...(await deployment.addPerson()), ...changed });
+    const passkeys = '/api/auth/mfa/passkeys';
 
-    for (const path of [TOTP, `${TOTP}/confirm`, VERIFY, '/api/auth/mfa/passkeys/registration']) {
+    for (const path of [
+      ...[TOTP, `${TOTP}/confirm`, VERIFY],
+      ...[`${passkeys}/registration`, `${passkeys}/proof`],
+    ]) {
       const answer = await pod.post(token, path, { code: '123456' });
       expect([answer.status, answer.body['code']]).toEqual([403, 'person_required']);
     }

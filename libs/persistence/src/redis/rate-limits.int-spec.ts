@@ -25,6 +25,7 @@ describe('RateLimits', () => {
     url.port = port;
     const config = loadConfig(z.object(redisSettings), { REDIS_URL: url.href });
     const connection = new RedisConnection(config);
+    connection.onApplicationBootstrap();
     running.defer(() => {
       connection.onApplicationShutdown();
     });
