@@ -25,7 +25,7 @@ describe('RateLimits', () => {
     url.port = port;
     const config = loadConfig(z.object(redisSettings), { REDIS_URL: url.href });
     const connection = new RedisConnection(config);
-    connection.onApplicationBootstrap();
+    await connection.onModuleInit();
     running.defer(() => {
       connection.onApplicationShutdown();
     });

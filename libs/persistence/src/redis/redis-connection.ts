@@ -1,4 +1,4 @@
-import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { type ChainableCommander, Redis } from 'ioredis';
 import type { RedisConfig } from './redis-settings.ts';
 
@@ -7,7 +7,7 @@ const LIMIT_MS = 1_000;
 const MAX_RECONNECT_MS = 2_000;
 
 /** The way to Redis. It connects in the background, again and again, and refuses work meanwhile. */
-export class RedisConnection implements OnApplicationBootstrap, OnApplicationShutdown {
+export class RedisConnection implements OnApplicationShutdown, OnModuleInit {
   private readonly logger = new Logger(RedisConnection.name);
   private readonly redis: Redis;
   private isDown = false;
@@ -17,7 +17,7 @@ export class RedisConnection implements OnApplicationBootstrap, OnApplicationShu
     this.redis = new Redis(config.REDIS_URL.reveal(), {
       ...(password && { password: password.reveal() }),
       ...(isEncrypted && { tls: {} }),
-      // A service that fails to start shuts nothing down: until it has started there is no connection.
+      // A service that cannot be made shuts nothing down: until it is made there is no connection.
       lazyConnect: true,
       enableOfflineQueue: false,
       maxRetriesPerRequest: 0,
@@ -33,9 +33,9 @@ export class RedisConnection implements OnApplicationBootstrap, OnApplicationShu
     });
   }
 
-  onApplicationBootstrap(): void {
-    // What goes wrong is told by the event, and tried again.
-    this.redis.connect().catch(() => undefined);
+  /** Waits for the first try alone: what goes wrong is told by the event, and tried again. */
+  async onModuleInit(): Promise<void> {
+    await this.redis.connect().catch(() => undefined);
   }
 
   /** @throws What the driver says when Redis does not answer. */
