@@ -113,7 +113,7 @@ export default defineConfig(
   })),
   {
     files: [
-      ...['**/*.spec.ts', '**/*.int-spec.ts', '**/spec-support.ts'],
+      ...['**/*.spec.ts', '**/*.int-spec.ts', '**/spec-support.ts', '**/*.contract.ts'],
       ...['libs/testing/**/*.ts', 'tools/**/*.ts'],
     ],
     rules: {

@@ -1,3 +1,5 @@
+export { EncryptedDatabase, secretContext, type SecretRows } from './encrypted-database.ts';
 export { Envelope, type SealContext, UnsealError } from './envelope.ts';
 export { KeyedHash } from './keyed-hash.ts';
 export { masterKeySetting } from './master-key-setting.ts';
+export type { SecretBackend, SecretBackendType, SecretLocation } from './secret-backend.ts';

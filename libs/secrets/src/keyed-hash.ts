@@ -1,6 +1,6 @@
 import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto';
 import type { Secret } from '@soma/kernel';
-import { decodeMasterKey } from './envelope.ts';
+import { decodeMasterKey } from './master-key.ts';
 
 /**
  * Hashes of secrets that Soma made itself, which are compared and never read again.

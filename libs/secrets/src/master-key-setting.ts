@@ -1,5 +1,5 @@
 import { type Secret, secretSetting } from '@soma/kernel';
-import { decodeMasterKey } from './envelope.ts';
+import { decodeMasterKey } from './master-key.ts';
 
 /** The setting `SOMA_MASTER_KEY` of a service that stores secrets. */
 export const masterKeySetting = secretSetting
