@@ -42,6 +42,10 @@ export const gatewayConfig = z.object({
     .url('must be a URL')
     .default('http://localhost:8080')
     .describe('Where the identity service is reached, to which its routes are passed on.'),
+  CONNECTION_CATALOG_URL: z
+    .url('must be a URL')
+    .default('http://localhost:8013')
+    .describe('Where the connection catalog is reached, to which its routes are passed on.'),
 });
 export type GatewayConfig = z.output<typeof gatewayConfig>;
 

@@ -22,6 +22,7 @@ const WITHOUT_TENANT = {
 
 /** The login role of each app, and the schemas that it may use. */
 const APP_ROLES = {
+  connection_catalog: ['catalog'],
   conversation_worker: ['conversation'],
   gateway: ['conversation'],
   identity: ['audit', 'identity'],
@@ -29,6 +30,7 @@ const APP_ROLES = {
 
 /** The roles of work over all tenants, which the app of the name may take by SET ROLE. */
 const SWEEP_ROLES = {
+  connection_catalog_sweep: ['catalog'],
   conversation_worker_sweep: ['conversation'],
   gateway_sweep: ['conversation'],
   identity_sweep: ['audit', 'identity'],
@@ -38,6 +40,9 @@ const SWEEP_ROLES = {
 const SWEEP_POLICIES = [
   'audit.chain_heads daily_export SELECT {identity_sweep}',
   'audit.exported_heads daily_export ALL {identity_sweep}',
+  'catalog.config_updates relay_mark UPDATE {connection_catalog_sweep}',
+  'catalog.config_updates relay_read SELECT {connection_catalog_sweep}',
+  'catalog.idempotency_keys retention ALL {connection_catalog_sweep}',
   'conversation.idempotency_keys retention ALL {gateway_sweep}',
   'conversation.open_calls overdue SELECT {conversation_worker_sweep}',
   'conversation.session_events relay_mark UPDATE {conversation_worker_sweep,gateway_sweep}',

@@ -9,6 +9,8 @@ import { invalidToken } from './unauthenticated.ts';
 
 /** Who may come in, and who decides what they may do. */
 export interface AuthenticationOptions extends TokenVerifierOptions, EngineOptions {
+  /** For whom the tokens of other services must be meant. Default: as those of everybody. */
+  internalAudience?: string;
   /** False lets everyone in as {@link defaultTenant}. It works in development alone. */
   requireAuth: boolean;
   /** Whose data is touched while `requireAuth` is false. */

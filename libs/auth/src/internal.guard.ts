@@ -12,13 +12,13 @@ import type { AuthenticatedRequest } from './authentication.guard.ts';
 import { bearerToken } from './bearer-token.ts';
 import { PRINCIPAL_HEADER, verifyPrincipal } from './principal-assertion.ts';
 import { INTERNAL, Public } from './public.decorator.ts';
-import { TokenVerifier } from './token-verifier.ts';
+import { ServiceVerifier } from './service-verifier.ts';
 import { invalidToken, missingCredential } from './unauthenticated.ts';
 
 /** Lets a request through that another service makes, as the principal that the service names. */
 @Injectable()
 class InternalGuard implements CanActivate {
-  constructor(private readonly verifier: TokenVerifier) {}
+  constructor(private readonly verifier: ServiceVerifier) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();

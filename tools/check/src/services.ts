@@ -9,6 +9,7 @@ const SERVICES = {
   gateway: 'apps/gateway/dist/gateway.config.js',
   'conversation-worker': 'apps/conversation-worker/dist/worker.config.js',
   identity: 'apps/identity/dist/identity.config.js',
+  'connection-catalog': 'apps/connection-catalog/dist/catalog.config.js',
   provision: 'tools/provision/src/provision.config.ts',
 };
 

@@ -14,6 +14,7 @@ const APPS = {
   gateway: 'gatewayRoutes',
   'conversation-worker': 'workerRoutes',
   identity: 'identityRoutes',
+  'connection-catalog': 'catalogRoutes',
 };
 
 /** As `DeclaredRoute` of libs/auth, which tools do not import. */

@@ -5,7 +5,11 @@ import { type ApiDocument, type ForwardedApi, forwardedPart } from '@soma/http';
 import { format } from 'prettier';
 
 /** Apps behind the gateway that commit their API document, and the function that makes it. */
-const BEHIND_THE_GATEWAY = { 'conversation-worker': 'workerApi', identity: 'identityApi' };
+const BEHIND_THE_GATEWAY = {
+  'connection-catalog': 'catalogApi',
+  'conversation-worker': 'workerApi',
+  identity: 'identityApi',
+};
 
 type Forwarded = Record<string, ForwardedApi>;
 

@@ -21,6 +21,7 @@ const APPS: App[] = [
   { name: 'identity', port: 8080, role: 'identity' },
   { name: 'gateway', port: 8010, role: 'gateway' },
   { name: 'conversation-worker', port: 8011, role: 'conversation_worker' },
+  { name: 'connection-catalog', port: 8013, role: 'connection_catalog' },
 ];
 
 /** Further pods of a service listen ten ports on, where no other service's default is. */
@@ -97,7 +98,7 @@ export function environmentOf(service: Service, deployment: Deployment): Record<
  */
 function callersSettings(environment: NodeJS.ProcessEnv): Record<string, string> {
   const isSetting =
-    /_(API_KEY|MODEL|BASE_URL)(_FILE)?$|^(OTEL|GATEWAY|RATE_LIMIT)_|^(DEFAULT_TENANT|LOG_LEVEL)$/;
+    /_(API_KEY|MODEL|BASE_URL)(_FILE)?$|^(OTEL|GATEWAY|INTEGRATIONS|RATE_LIMIT)_|^(DEFAULT_TENANT|LOG_LEVEL)$/;
   const settings = Object.entries(environment).filter(
     (entry): entry is [string, string] => isSetting.test(entry[0]) && entry[1] !== undefined,
   );

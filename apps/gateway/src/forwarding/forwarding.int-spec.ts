@@ -37,7 +37,9 @@ describe('what other apps serve', () => {
     const { port } = upstream.address() as AddressInfo;
     const servers = await createGatewayServers(running);
     const url = `http://127.0.0.1:${port}`;
-    gateway = running.use(await startGateway(servers, { IDENTITY_URL: url }));
+    gateway = running.use(
+      await startGateway(servers, { CONNECTION_CATALOG_URL: url, IDENTITY_URL: url }),
+    );
   });
 
   afterAll(() => running.disposeAsync());
@@ -77,19 +79,22 @@ describe('what other apps serve', () => {
     });
   });
 
-  it.each(['/.well-known/jwks.json', '/v1/api-keys', '/v1/members/7', '/api/auth/sign-in'])(
-    'passes %s on, whoever asks',
-    async (path) => {
-      const answer = await toAnswer(await fetch(gateway.url + path));
+  it.each([
+    '/api/v1/connections/7',
+    '/.well-known/jwks.json',
+    '/v1/api-keys',
+    '/v1/members/7',
+    '/api/auth/sign-in',
+  ])('passes %s on, whoever asks', async (path) => {
+    const answer = await toAnswer(await fetch(gateway.url + path));
 
-      expect(answer.body).toMatchObject({ method: 'GET', url: path });
-    },
-  );
+    expect(answer.body).toMatchObject({ method: 'GET', url: path });
+  });
 
   it('answers 404, as for any unknown route, for an app that is not installed', async () => {
     const unknown = await gateway.get('/v1/unknown');
 
-    for (const path of ['/v1/tools', '/api/v1/connections/7', '/api/v1/triggers']) {
+    for (const path of ['/v1/tools', '/api/v1/webhooks/7', '/api/v1/triggers']) {
       const answer = await gateway.get(path);
       expect(answer.status).toBe(404);
       expect(answer.body['code']).toBe(unknown.body['code']);

@@ -11,8 +11,14 @@ const TIMEOUT_MS = 30_000;
 export class Upstreams {
   private readonly urls: Partial<Record<RoutedApp, string>>;
 
-  constructor(@Inject(GATEWAY_CONFIG) config: Pick<GatewayConfig, 'IDENTITY_URL'>) {
-    this.urls = { identity: config.IDENTITY_URL };
+  constructor(
+    @Inject(GATEWAY_CONFIG)
+    config: Pick<GatewayConfig, 'CONNECTION_CATALOG_URL' | 'IDENTITY_URL'>,
+  ) {
+    this.urls = {
+      'connection-catalog': config.CONNECTION_CATALOG_URL,
+      identity: config.IDENTITY_URL,
+    };
   }
 
   /**

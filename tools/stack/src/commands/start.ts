@@ -41,6 +41,7 @@ export async function start(args: string[]): Promise<void> {
 
   const identityUrl = urlOf('identity', services);
   servers.settings['API_BASE_URL'] = urlOf('gateway', services);
+  servers.settings['CONNECTION_CATALOG_URL'] = urlOf('connection-catalog', services);
   const full = values.full
     ? new FullServers(servers, { environment: process.env, ports, secrets, identityUrl })
     : undefined;

@@ -1,0 +1,42 @@
+import { type DynamicModule, Module } from '@nestjs/common';
+import { AuthModule, authOptions, DenialReports, LimitsModule, RevocationFeed } from '@soma/auth';
+import {
+  AuditEvents,
+  AuditEventsModule,
+  ConfigUpdatesReader,
+  ConfigUpdatesReaderModule,
+  MessagingModule,
+} from '@soma/messaging';
+import { createLogger } from '@soma/observability';
+import { databaseUrl, PersistenceModule, RateLimits, RedisModule } from '@soma/persistence';
+import type { CatalogConfig } from './catalog.config.ts';
+import { RuntimeModule } from './runtime/runtime.module.ts';
+
+const NAME = 'connection-catalog';
+
+/** The whole service. */
+@Module({})
+export class AppModule {
+  static configure(config: CatalogConfig): DynamicModule {
+    const logger = createLogger({ service: NAME, level: config.LOG_LEVEL });
+    return {
+      module: AppModule,
+      imports: [
+        // Partners reach it through the gateway, with the gateway's tokens; services with its own.
+        AuthModule.verify({ ...authOptions(config, 'gateway'), internalAudience: NAME }),
+        PersistenceModule.connect({
+          url: databaseUrl(config),
+          sweepRole: 'connection_catalog_sweep',
+        }),
+        RedisModule.connect(config),
+        MessagingModule.connect(config, { clientId: NAME, logger }),
+        ConfigUpdatesReaderModule,
+        RevocationFeed.from(ConfigUpdatesReader),
+        AuditEventsModule.connect(config, logger),
+        DenialReports.to(AuditEvents),
+        LimitsModule.of(config, RateLimits),
+        RuntimeModule.configure(config),
+      ],
+    };
+  }
+}

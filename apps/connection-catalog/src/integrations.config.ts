@@ -1,0 +1,72 @@
+import { booleanSetting, integerSetting } from '@soma/kernel';
+import { z } from 'zod';
+
+/**
+ * The block `integrations:` of the settings. `integrations.oauth.pkce_required` of the file is the
+ * variable `INTEGRATIONS_OAUTH_PKCE_REQUIRED` of the environment, which goes before the file.
+ */
+export const integrationsSettings = {
+  INTEGRATIONS_ENABLED: booleanSetting(true).describe(
+    'Whether partners reach connections at all. `false`: their routes answer 404.',
+  ),
+  INTEGRATIONS_SECRET_BACKEND_BACKEND_TYPE: z
+    .string()
+    .default('encrypted_database')
+    .describe('Where credentials are kept.'),
+  INTEGRATIONS_SECRET_BACKEND_MASTER_KEY_ENV: z
+    .string()
+    .regex(/^[A-Z][A-Z0-9_]*$/, 'must be the name of an environment variable')
+    .default('SOMA_MASTER_KEY')
+    .describe('The variable that holds the master key of `encrypted_database`.'),
+  INTEGRATIONS_CONNECTIONS_MAX_CONNECTIONS_PER_TYPE: integerSetting({
+    default: 100,
+    min: 1,
+  }).describe('How many connections of one type a tenant may have.'),
+  INTEGRATIONS_CONNECTION_TYPES_DIR: z
+    .string()
+    .optional()
+    .describe('Folder of YAML files, each of which declares a type of connections.'),
+  INTEGRATIONS_OAUTH_STATE_EXPIRY_SECONDS: integerSetting({
+    default: 3600,
+    min: 60,
+    unit: 's',
+  }).describe('How long somebody may take to agree at the provider.'),
+  INTEGRATIONS_OAUTH_PKCE_REQUIRED: booleanSetting(true).describe(
+    'Whether PKCE is used where a connection does not say otherwise.',
+  ),
+  INTEGRATIONS_OAUTH_AUTO_REFRESH_THRESHOLD_SECONDS: integerSetting({
+    default: 300,
+    min: 1,
+    unit: 's',
+  }).describe('How long before its end a token is refreshed.'),
+  INTEGRATIONS_WEBHOOKS_RATE_LIMIT_RPM: integerSetting({ default: 100, min: 1 }).describe(
+    'How many webhooks a minute a connection takes.',
+  ),
+  INTEGRATIONS_WEBHOOKS_REPLAY_WINDOW_SECONDS: integerSetting({
+    default: 300,
+    min: 1,
+    unit: 's',
+  }).describe('How old a webhook may be.'),
+  INTEGRATIONS_WEBHOOKS_MAX_PAYLOAD_BYTES: integerSetting({
+    default: 1_000_000,
+    min: 1,
+    unit: 'bytes',
+  }).describe('How large a webhook may be.'),
+  INTEGRATIONS_WEBHOOKS_VERIFY_SIGNATURES: booleanSetting(true).describe(
+    'Whether webhooks must be signed. `false` works only with `NODE_ENV=development`.',
+  ),
+  INTEGRATIONS_HEALTH_CHECK_INTERVAL_SECONDS: integerSetting({
+    default: 300,
+    min: 1,
+    unit: 's',
+  }).describe('How often every connection is tried.'),
+  INTEGRATIONS_HEALTH_UNHEALTHY_THRESHOLD: integerSetting({ default: 3, min: 1 }).describe(
+    'After how many failures in a row a connection counts as unhealthy.',
+  ),
+  INTEGRATIONS_TUNNEL_ENABLED: booleanSetting(false).describe(
+    'Whether a tunnel may be opened to this service.',
+  ),
+  INTEGRATIONS_MCP_CATALOG_ENABLED: booleanSetting(true).describe(
+    'Whether partners reach the catalog of MCP servers. `false`: its routes answer 404.',
+  ),
+};
