@@ -1,5 +1,5 @@
 import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
-import { isAbortError, sleep } from '@soma/kernel';
+import { RepeatedWork } from '@soma/kernel';
 import { type Logger, traceHeaders } from '@soma/observability';
 import type { CoalescingProducer } from './coalescing-producer.ts';
 import { relayMetrics } from './messaging-metrics.ts';
@@ -10,8 +10,6 @@ import { PublishedMarks } from './published-marks.ts';
 /** A row older than this is nobody's any more: its process would have published it. */
 const LEFT_BEHIND_MS = 1_000;
 const POLL_MS = 1_000;
-/** The longest pause between two tries while Kafka or the database is down. */
-const MAX_PAUSE_MS = 10_000;
 const ROWS_PER_PASS = 500;
 /** While one pass waits for Kafka, the next reads its rows. */
 const PASSES_AT_ONCE = 2;
@@ -47,12 +45,16 @@ export class Relay implements OnApplicationBootstrap, OnApplicationShutdown {
   readonly #marks: PublishedMarks;
   readonly #sending = new Set<Promise<void>>();
   readonly #stop = new AbortController();
-  #loops: Promise<unknown> = Promise.resolve();
+  readonly #loops: RepeatedWork[];
   #backlog: Backlog = { count: 0, oldestAgeSeconds: 0 };
 
   constructor(options: RelayOptions) {
     this.#options = options;
     this.#marks = new PublishedMarks(options.outbox, options.logger);
+    this.#loops = [
+      this.#repeated(POLL_MS, () => this.#poll()),
+      this.#repeated(MEASURE_MS, () => this.#measure()),
+    ];
   }
 
   /** How far Kafka is behind, as measured within the last seconds. */
@@ -76,17 +78,15 @@ export class Relay implements OnApplicationBootstrap, OnApplicationShutdown {
   }
 
   onApplicationBootstrap(): void {
-    const { signal } = this.#stop;
-    this.#loops = Promise.all([
-      this.#repeat(POLL_MS, signal, () => this.#poll()),
-      this.#repeat(MEASURE_MS, signal, () => this.#measure()),
-    ]);
+    this.#loops.forEach((loop) => {
+      loop.start();
+    });
   }
 
   /** Ends the poll, and publishes what this process still can. For a process that stops. */
   async lastPass(): Promise<void> {
     this.#stop.abort();
-    await this.#loops;
+    await Promise.all(this.#loops.map((loop) => loop.stop()));
     await Promise.all(this.#sending);
     await this.#marks.flush();
     this.#marks.stop();
@@ -139,18 +139,11 @@ export class Relay implements OnApplicationBootstrap, OnApplicationShutdown {
     relayMetrics.oldestAgeSeconds.set(this.#backlog.oldestAgeSeconds);
   }
 
-  async #repeat(everyMs: number, signal: AbortSignal, act: () => Promise<void>): Promise<void> {
-    let pauseMs = everyMs;
-    while (!signal.aborted) {
-      pauseMs = await act().then(
-        () => everyMs,
-        (error: unknown) => {
-          this.#options.logger.warn({ error }, 'The relay could not work; trying again.');
-          return Math.min(MAX_PAUSE_MS, 2 * pauseMs);
-        },
-      );
-      await sleep(pauseMs, signal).catch(ignoreAbort);
-    }
+  #repeated(everyMs: number, act: () => Promise<void>): RepeatedWork {
+    const onFailure = (error: unknown): void => {
+      this.#options.logger.warn({ error }, 'The relay could not work; trying again.');
+    };
+    return new RepeatedWork({ everyMs, act, onFailure });
   }
 }
 
@@ -162,8 +155,4 @@ function causedHere(rows: PublishableRow[]): PublishableRow[] {
     id,
     records: records.map((record) => ({ ...record, headers: { ...cause, ...record.headers } })),
   }));
-}
-
-function ignoreAbort(error: unknown): void {
-  if (!isAbortError(error)) throw error;
 }

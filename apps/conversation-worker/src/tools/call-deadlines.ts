@@ -4,7 +4,7 @@ import {
   Logger,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { isAbortError, sleep } from '@soma/kernel';
+import { RepeatedWork } from '@soma/kernel';
 import { counter } from '@soma/observability';
 import { type CallName, ToolResults } from '@soma/sessions';
 import { TurnScheduler } from '../turns/turn-scheduler.ts';
@@ -24,8 +24,14 @@ const timedOut = counter({
 @Injectable()
 export class CallDeadlines implements OnApplicationBootstrap, BeforeApplicationShutdown {
   private readonly logger = new Logger(CallDeadlines.name);
-  private readonly stop = new AbortController();
-  private sweeping: Promise<void> = Promise.resolve();
+  private readonly sweeping = new RepeatedWork({
+    everyMs: SWEEP_MS,
+    maxPauseMs: SWEEP_MS,
+    act: () => this.sweep(),
+    onFailure: (error) => {
+      this.logger.warn({ error, message: 'A sweep for overdue calls failed.' });
+    },
+  });
 
   constructor(
     private readonly results: ToolResults,
@@ -33,23 +39,11 @@ export class CallDeadlines implements OnApplicationBootstrap, BeforeApplicationS
   ) {}
 
   onApplicationBootstrap(): void {
-    this.sweeping = this.sweepUntilStopped();
+    this.sweeping.start();
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
-    this.stop.abort();
-    await this.sweeping;
-  }
-
-  private async sweepUntilStopped(): Promise<void> {
-    while (!this.stop.signal.aborted) {
-      await this.sweep().catch((error: unknown) => {
-        this.logger.warn({ error, message: 'A sweep for overdue calls failed.' });
-      });
-      await sleep(SWEEP_MS, this.stop.signal).catch((error: unknown) => {
-        if (!isAbortError(error)) throw error;
-      });
-    }
+  beforeApplicationShutdown(): Promise<void> {
+    return this.sweeping.stop();
   }
 
   private async sweep(): Promise<void> {

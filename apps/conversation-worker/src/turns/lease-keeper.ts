@@ -12,7 +12,7 @@
  * else every worker would restart the turns of every other.
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { isAbortError, newIdentifier, sleep } from '@soma/kernel';
+import { newIdentifier, RepeatedWork } from '@soma/kernel';
 import { type HeldTurn, WorkerLeases, WriteTurn } from '@soma/sessions';
 import { type RunningTurn, RunningTurns, TurnAborted } from './running-turns.ts';
 import { TURN_LIMITS, type TurnLimits } from './turn-limits.ts';
@@ -25,8 +25,15 @@ export class LeaseKeeper {
   /** New at every start of the process: what ran under an earlier one is nobody's. */
   readonly workerId = newIdentifier();
   private readonly logger = new Logger(LeaseKeeper.name);
-  private readonly stop = new AbortController();
-  private beating: Promise<void> = Promise.resolve();
+  private readonly beating = new RepeatedWork({
+    everyMs: BEAT_MS,
+    // A lease is lost by silence: a beat that failed is no reason to beat less often.
+    maxPauseMs: BEAT_MS,
+    act: () => this.beat(),
+    onFailure: (error) => {
+      this.onMissedBeat(error);
+    },
+  });
   /** By this process's own clock: when the last beat began that succeeded. */
   private lastBeat = 0;
   /** Since when every beat has succeeded. */
@@ -52,42 +59,32 @@ export class LeaseKeeper {
   }
 
   start(): void {
-    this.beating = this.beatUntilStopped();
+    this.beating.start();
   }
 
   /** Ends the lease. The turns must have been let go of before. */
   async end(): Promise<void> {
-    this.stop.abort();
-    await this.beating;
+    await this.beating.stop();
     await this.leases.end(this.workerId);
-  }
-
-  private async beatUntilStopped(): Promise<void> {
-    while (!this.stop.signal.aborted) {
-      await this.beat();
-      await sleep(BEAT_MS, this.stop.signal).catch((error: unknown) => {
-        if (!isAbortError(error)) throw error;
-      });
-    }
   }
 
   private async beat(): Promise<void> {
     const begun = this.now();
     const workedOn = this.running.all();
-    try {
-      const held = await this.leases.beat(this.workerId, this.limits.LEASE_MS);
-      // A pause of the database shows as a beat that takes long, and not as one that fails.
-      const hasPaused = this.now() - this.lastBeat >= this.limits.LEASE_MS;
-      this.steadySince = hasPaused ? this.now() : (this.steadySince ?? begun);
-      this.lastBeat = begun;
-      const names = new Set(held.map(nameOf));
-      stopAll(workedOn.filter((turn) => !names.has(nameOf(turn))));
-      await this.handBackStrays(held);
-    } catch (error) {
-      this.logger.warn({ error, message: 'A heartbeat failed.' });
-      this.steadySince = null;
-      if (this.now() - this.lastBeat >= this.limits.LEASE_MS) stopAll(workedOn);
-    }
+    const held = await this.leases.beat(this.workerId, this.limits.LEASE_MS);
+    // A pause of the database shows as a beat that takes long, and not as one that fails.
+    const hasPaused = this.now() - this.lastBeat >= this.limits.LEASE_MS;
+    this.steadySince = hasPaused ? this.now() : (this.steadySince ?? begun);
+    this.lastBeat = begun;
+    const names = new Set(held.map(nameOf));
+    stopAll(workedOn.filter((turn) => !names.has(nameOf(turn))));
+    await this.handBackStrays(held);
+  }
+
+  private onMissedBeat(error: unknown): void {
+    this.logger.warn({ error, message: 'A heartbeat failed.' });
+    this.steadySince = null;
+    if (this.now() - this.lastBeat >= this.limits.LEASE_MS) stopAll(this.running.all());
   }
 
   private async handBackStrays(held: HeldTurn[]): Promise<void> {

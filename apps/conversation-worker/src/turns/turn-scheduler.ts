@@ -7,7 +7,7 @@
  * nothing slow holds a partition (P5).
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
-import { isAbortError, sleep } from '@soma/kernel';
+import { RepeatedWork, sleep } from '@soma/kernel';
 import { gauge } from '@soma/observability';
 import { type ClaimedTurn, ClaimTurn, FindTurns, type SessionName } from '@soma/sessions';
 import { LeaseKeeper } from './lease-keeper.ts';
@@ -22,9 +22,15 @@ const SWEEP_MS = 250;
 export class TurnScheduler {
   private readonly logger = new Logger(TurnScheduler.name);
   private readonly stopping = new AbortController();
-  private sweeping: Promise<void> = Promise.resolve();
-  /** Ends the sweep's pause early. */
-  private nudge = new AbortController();
+  private readonly sweeping = new RepeatedWork({
+    everyMs: SWEEP_MS,
+    // A turn that waits is found as quickly after a fault as before it.
+    maxPauseMs: SWEEP_MS,
+    act: () => this.sweep(),
+    onFailure: (error) => {
+      this.logger.warn({ error, message: 'A sweep for turns failed.' });
+    },
+  });
   /** Claims on their way; each may become a running turn. */
   private claiming = 0;
 
@@ -59,7 +65,7 @@ export class TurnScheduler {
 
   start(): void {
     this.lease.start();
-    this.sweeping = this.sweepUntilStopped();
+    this.sweeping.start();
   }
 
   /** Sessions have got a message. It returns at once. */
@@ -77,8 +83,7 @@ export class TurnScheduler {
    */
   async drain(): Promise<void> {
     this.stopping.abort();
-    this.nudge.abort();
-    await this.sweeping;
+    await this.sweeping.stop();
     const all = () => Promise.all(this.running.all().map(({ ended }) => ended));
     await Promise.race([all(), sleep(this.limits.DRAIN_MS)]);
     this.running.all().forEach(({ stop }) => {
@@ -91,18 +96,6 @@ export class TurnScheduler {
   private get room(): number {
     const isOpen = !this.stopping.signal.aborted;
     return isOpen ? this.limits.MAX_TURNS - this.running.size - this.claiming : 0;
-  }
-
-  private async sweepUntilStopped(): Promise<void> {
-    while (!this.stopping.signal.aborted) {
-      this.nudge = new AbortController();
-      await this.sweep().catch((error: unknown) => {
-        this.logger.warn({ error, message: 'A sweep for turns failed.' });
-      });
-      await sleep(SWEEP_MS, this.nudge.signal).catch((error: unknown) => {
-        if (!isAbortError(error)) throw error;
-      });
-    }
   }
 
   private async sweep(): Promise<void> {
@@ -152,7 +145,7 @@ export class TurnScheduler {
       if (hasRoomToSpare) {
         this.wake([session]);
       } else {
-        this.nudge.abort();
+        this.sweeping.wake();
       }
     });
   }

@@ -1,13 +1,13 @@
 import {
   Injectable,
+  Logger,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import type { AccessScope } from '@soma/contracts';
-import { Secret } from '@soma/kernel';
+import { RepeatedWork, Secret } from '@soma/kernel';
 import { SweepTransaction } from '@soma/persistence';
 import { KeyedHash } from '@soma/secrets';
-import { RepeatedWork } from '../runtime/repeated-work.ts';
 import { API_KEY_PURPOSE } from './api-key-text.ts';
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -32,12 +32,15 @@ export interface KeyClient {
  */
 @Injectable()
 export class ApiKeyClients implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(ApiKeyClients.name);
   /** When keys were used, as far as it is not written down yet. */
   private used = new Map<string, Date>();
   private readonly work = new RepeatedWork({
-    name: 'Noting the use of API keys',
     everyMs: WRITE_USE_MS,
     act: () => this.writeUse(),
+    onFailure: (error) => {
+      this.logger.warn({ error, message: 'Noting the use of API keys failed; trying again.' });
+    },
   });
 
   constructor(

@@ -1,13 +1,14 @@
 import {
   Injectable,
+  Logger,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { type ConfigUpdate, configUpdates } from '@soma/contracts';
+import { RepeatedWork } from '@soma/kernel';
 import { CoalescingProducer, type OutgoingRecord } from '@soma/messaging';
 import { SweepTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
-import { RepeatedWork } from '../runtime/repeated-work.ts';
 
 /** A revocation is to be known everywhere within a second. */
 const POLL_MS = 200;
@@ -32,10 +33,13 @@ interface Row {
  */
 @Injectable()
 export class ConfigUpdatesRelay implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(ConfigUpdatesRelay.name);
   private readonly work = new RepeatedWork({
-    name: 'Publishing updates',
     everyMs: POLL_MS,
     act: () => this.publishWaiting(),
+    onFailure: (error) => {
+      this.logger.warn({ error, message: 'Publishing updates failed; trying again.' });
+    },
   });
 
   constructor(

@@ -1,9 +1,10 @@
 import {
   Injectable,
+  Logger,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
-import { RepeatedWork } from '../runtime/repeated-work.ts';
+import { RepeatedWork } from '@soma/kernel';
 import { OidcRecords } from './oidc-records.ts';
 
 const EVERY_MS = 10 * 60 * 1000;
@@ -11,12 +12,16 @@ const EVERY_MS = 10 * 60 * 1000;
 /** Removes sign-ins, codes and tokens that have had their time. Pods that do so at once harm nobody. */
 @Injectable()
 export class OidcRetention implements OnApplicationBootstrap, OnApplicationShutdown {
-  private readonly work: RepeatedWork;
+  private readonly logger = new Logger(OidcRetention.name);
+  private readonly work = new RepeatedWork({
+    everyMs: EVERY_MS,
+    act: () => this.records.removeExpired(),
+    onFailure: (error) => {
+      this.logger.warn({ error, message: 'Removing expired sign-ins failed; trying again.' });
+    },
+  });
 
-  constructor(records: OidcRecords) {
-    const act = (): Promise<void> => records.removeExpired();
-    this.work = new RepeatedWork({ name: 'Removing expired sign-ins', everyMs: EVERY_MS, act });
-  }
+  constructor(private readonly records: OidcRecords) {}
 
   onApplicationBootstrap(): void {
     this.work.start();

@@ -1,20 +1,24 @@
 import {
   Injectable,
+  Logger,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
+import { RepeatedWork } from '@soma/kernel';
 import { SweepTransaction } from '@soma/persistence';
-import { RepeatedWork } from './repeated-work.ts';
 
 const EVERY_MS = 10 * 60 * 1000;
 
 /** Removes what was answered more than a day ago, as far as its policy lets it see. */
 @Injectable()
 export class IdempotencyRetention implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(IdempotencyRetention.name);
   private readonly work = new RepeatedWork({
-    name: 'Removing old idempotency keys',
     everyMs: EVERY_MS,
     act: () => this.removeOld(),
+    onFailure: (error) => {
+      this.logger.warn({ error, message: 'Removing old idempotency keys failed; trying again.' });
+    },
   });
 
   constructor(private readonly sweep: SweepTransaction) {}

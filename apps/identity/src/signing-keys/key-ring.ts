@@ -1,6 +1,5 @@
-import type { OnApplicationBootstrap, OnApplicationShutdown } from '@nestjs/common';
-import { TransientError } from '@soma/kernel';
-import { RepeatedWork } from '../runtime/repeated-work.ts';
+import { Logger, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import { RepeatedWork, TransientError } from '@soma/kernel';
 import { type KeyLifetimes, publishedKeys, signingKey } from './key-schedule.ts';
 import type { SigningKey } from './signing-key.ts';
 import type { KeysNow, SigningKeys } from './signing-keys.ts';
@@ -23,6 +22,7 @@ export interface CurrentKeys {
  * change keys at the same moment.
  */
 export class KeyRing implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(KeyRing.name);
   private readonly work: RepeatedWork;
   private readAt: number;
 
@@ -33,9 +33,11 @@ export class KeyRing implements OnApplicationBootstrap, OnApplicationShutdown {
   ) {
     this.readAt = performance.now();
     this.work = new RepeatedWork({
-      name: 'Reading the signing keys',
       everyMs: Math.min(COPY_LIFE_MS, lifetimes.publishLeadMs) / LOOKS_PER_COPY_LIFE,
       act: () => this.look(),
+      onFailure: (error) => {
+        this.logger.warn({ error, message: 'Reading the signing keys failed; trying again.' });
+      },
     });
   }
 

@@ -1,13 +1,14 @@
 import {
   Inject,
   Injectable,
+  Logger,
   type OnApplicationBootstrap,
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { Relationships } from '@soma/auth';
+import { RepeatedWork } from '@soma/kernel';
 import { SweepTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
-import { RepeatedWork } from '../runtime/repeated-work.ts';
 import { latestChanges, type RelationshipChange } from './latest-changes.ts';
 
 const POLL_MS = 200;
@@ -22,10 +23,16 @@ const CHANGES_PER_PASS = 100;
  */
 @Injectable()
 export class RelationshipSweep implements OnApplicationBootstrap, OnApplicationShutdown {
+  private readonly logger = new Logger(RelationshipSweep.name);
   private readonly work = new RepeatedWork({
-    name: 'Applying changes of relationships',
     everyMs: POLL_MS,
     act: () => this.applyWaiting(),
+    onFailure: (error) => {
+      this.logger.warn({
+        error,
+        message: 'Applying changes of relationships failed; trying again.',
+      });
+    },
   });
 
   constructor(
