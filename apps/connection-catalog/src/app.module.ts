@@ -11,6 +11,7 @@ import { createLogger } from '@soma/observability';
 import { databaseUrl, PersistenceModule, RateLimits, RedisModule } from '@soma/persistence';
 import type { CatalogConfig } from './catalog.config.ts';
 import { RuntimeModule } from './runtime/runtime.module.ts';
+import { SecretsModule } from './secrets/secrets.module.ts';
 
 const NAME = 'connection-catalog';
 
@@ -36,6 +37,7 @@ export class AppModule {
         DenialReports.to(AuditEvents),
         LimitsModule.of(config, RateLimits),
         RuntimeModule.configure(config),
+        SecretsModule.configure(config),
       ],
     };
   }
