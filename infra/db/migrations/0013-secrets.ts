@@ -8,6 +8,7 @@ export class Secrets0013 implements MigrationInterface {
   async up(queryRunner: QueryRunner): Promise<void> {
     await queryRunner.query(TABLES);
     await queryRunner.query(TENANT_POLICIES);
+    await queryRunner.query(ROTATION);
   }
 
   down(): Promise<void> {
@@ -23,9 +24,12 @@ const TABLES = `
     version       integer     NOT NULL,
     -- Under a data key that the master key wraps, for this very row.
     sealed        text        NOT NULL,
+    -- Which master key that was, as the text says.
+    master_key_id text        NOT NULL GENERATED ALWAYS AS (split_part(sealed, '.', 2)) STORED,
     created_at    timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (tenant_id, connection_id, field, version)
   );
+  CREATE INDEX secrets_by_master_key ON catalog.secrets (master_key_id);
 
   -- The last version that a secret ever had. It outlives the secret: no version comes twice.
   CREATE TABLE catalog.secret_versions (
@@ -47,3 +51,12 @@ const TENANT_POLICIES = ['secrets', 'secret_versions']
   GRANT SELECT, INSERT, UPDATE, DELETE ON catalog.${table} TO connection_catalog;`,
   )
   .join('\n');
+
+// When a new master key comes, what the old one wrapped is wrapped anew. The values stay as they are.
+const ROTATION = `
+  GRANT SELECT, UPDATE (sealed) ON catalog.secrets TO connection_catalog_sweep;
+  CREATE POLICY rotation_read ON catalog.secrets FOR SELECT TO connection_catalog_sweep
+    USING (true);
+  CREATE POLICY rotation_write ON catalog.secrets FOR UPDATE TO connection_catalog_sweep
+    USING (true);
+`;
