@@ -1,6 +1,6 @@
 import { ConfigError, Secret, secretSetting } from '@soma/kernel';
 import { z } from 'zod';
-import type { VaultLogin } from './vault-session.ts';
+import type { VaultLogin } from '@soma/secrets';
 import type { VaultKeysOptions } from './vault-keys.ts';
 
 /** Where the keys that sign access tokens are. */

@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { DatabaseKeys } from './database-keys.ts';
 import { KeyBackend, type StoredKey } from './key-backend.ts';
 import { publicKeyOf, type SigningKey } from './signing-key.ts';
-import { type VaultOptions, VaultSession } from './vault-session.ts';
+import { type VaultOptions, VaultSession } from '@soma/secrets';
 
 const TRIES = 3;
 

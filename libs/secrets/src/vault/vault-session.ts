@@ -5,11 +5,13 @@ import { z } from 'zod';
 const TIMEOUT_MS = 3_000;
 /** A token is renewed once this part of its life is over; the rest bridges a failing Vault. */
 const RENEW_AFTER = 2 / 3;
+const LOOK_UP = 'auth/token/lookup-self';
 /** Where Kubernetes puts the token of a pod's service account. */
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 /** How this service proves itself to Vault. */
 export type VaultLogin =
+  | { method: 'token'; token: Secret }
   | { method: 'approle'; roleId: string; secretId: Secret }
   | { method: 'kubernetes'; role: string; tokenFile?: string };
 
@@ -26,6 +28,20 @@ const authResponse = z.object({
     renewable: z.boolean(),
   }),
 });
+
+const ownToken = z.object({ data: z.object({ ttl: z.number(), renewable: z.boolean() }) });
+
+/** Vault refused. Its own words may quote what was sent, so that only the status is told. */
+export class VaultError extends Error {
+  override readonly name = 'VaultError';
+
+  constructor(
+    readonly status: number,
+    path: string,
+  ) {
+    super(`Vault answered ${status} to ${path}.`);
+  }
+}
 
 interface Lease {
   token: Secret;
@@ -49,9 +65,10 @@ export class VaultSession {
   /**
    * One request. It must be safe to send twice.
    *
-   * @throws {@link TransientError} when Vault does not answer, or cannot right now.
+   * @throws {@link TransientError} when Vault does not answer, or cannot right now, and
+   *   {@link VaultError} when it refuses.
    */
-  async request(method: 'GET' | 'POST', path: string, body?: object): Promise<unknown> {
+  async request(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown> {
     const lease = await this.leased();
     const answer = await this.send(method, path, { body, token: lease.token });
     if (answer.status !== 403) {
@@ -107,10 +124,21 @@ export class VaultSession {
 
   private async signIn(): Promise<Lease> {
     const { login } = this.options;
+    if (login.method === 'token') return this.useToken(login.token);
     const askedAt = Date.now();
     const path = `auth/${login.method}/login`;
     const answer = await this.send('POST', path, { body: await credentialsOf(login) });
     return leaseOf(await readAnswer(answer, path), askedAt);
+  }
+
+  /** One that somebody else made: how long it lives is asked. */
+  private async useToken(token: Secret): Promise<Lease> {
+    const askedAt = Date.now();
+    const answer = await this.send('GET', LOOK_UP, { token });
+    const { data } = ownToken.parse(await readAnswer(answer, LOOK_UP));
+    // A root token lives for ever, and says so with 0.
+    const lifeMs = data.ttl === 0 ? Infinity : data.ttl * 1000;
+    return leaseFrom(askedAt, { token, lifeMs, isRenewable: data.renewable });
   }
 
   private async send(
@@ -137,7 +165,7 @@ export class VaultSession {
   }
 }
 
-async function credentialsOf(login: VaultLogin): Promise<object> {
+async function credentialsOf(login: Exclude<VaultLogin, { method: 'token' }>): Promise<object> {
   if (login.method === 'approle') {
     return { role_id: login.roleId, secret_id: login.secretId.reveal() };
   }
@@ -151,23 +179,32 @@ async function credentialsOf(login: VaultLogin): Promise<object> {
 
 function leaseOf(body: unknown, askedAt: number): Lease {
   const { auth } = authResponse.parse(body);
-  const lifeMs = auth.lease_duration * 1000;
-  return {
+  return leaseFrom(askedAt, {
     token: new Secret(auth.client_token),
+    lifeMs: auth.lease_duration * 1000,
     isRenewable: auth.renewable,
+  });
+}
+
+function leaseFrom(
+  askedAt: number,
+  { token, lifeMs, isRenewable }: { token: Secret; lifeMs: number; isRenewable: boolean },
+): Lease {
+  return {
+    token,
+    isRenewable,
     renewAt: askedAt + lifeMs * RENEW_AFTER,
     expiresAt: askedAt + lifeMs,
   };
 }
 
-/** Errors of Vault may quote what was sent, so that only the status is told. */
 async function readAnswer(answer: Response, path: string): Promise<unknown> {
   if (answer.ok) {
     const text = await answer.text();
     return text === '' ? undefined : JSON.parse(text);
   }
   await answer.body?.cancel();
-  const error = new Error(`Vault answered ${answer.status} to ${path}.`);
+  const error = new VaultError(answer.status, path);
   // 412: not all its nodes know yet what it wrote last. 473: it is a standby.
   const isTransient = answer.status >= 500 || [412, 429, 473].includes(answer.status);
   throw isTransient ? new TransientError('A request to Vault', { cause: error }) : error;

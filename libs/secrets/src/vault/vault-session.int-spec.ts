@@ -26,6 +26,8 @@ class FarSide {
   private readonly server: Server;
   renews = true;
   status = 200;
+  /** Of a token that somebody else made. */
+  ttl = LEASE_SECONDS;
 
   constructor() {
     this.server = createServer((request, response) => {
@@ -46,6 +48,11 @@ class FarSide {
     this.server.closeAllConnections();
     this.server.close();
     await once(this.server, 'close');
+  }
+
+  issue(): Secret {
+    this.live.add('hvs.issued');
+    return new Secret('hvs.issued');
   }
 
   revokeAll(): void {
@@ -74,6 +81,7 @@ class FarSide {
   private grant(path: string, token: string | undefined): [number, object] {
     if (path.endsWith('/login')) return [200, this.newLease()];
     if (token === undefined || !this.live.has(token)) return [403, { errors: ['denied'] }];
+    if (path.endsWith('/lookup-self')) return [200, { data: { ttl: this.ttl, renewable: true } }];
     if (path.endsWith('/renew-self')) {
       return this.renews ? [200, leaseOf(token)] : [400, { errors: ['lease is not renewable'] }];
     }
@@ -93,6 +101,7 @@ function leaseOf(client_token: string): object {
 
 const LOGIN = '/v1/auth/approle/login';
 const RENEW = '/v1/auth/token/renew-self';
+const LOOK_UP = '/v1/auth/token/lookup-self';
 const ASK = '/v1/transit/keys/one';
 
 describe('VaultSession', () => {
@@ -146,6 +155,21 @@ describe('VaultSession', () => {
       { role: 'soma-identity', jwt: 'jwt-one' },
       { role: 'soma-identity', jwt: 'jwt-two' },
     ]);
+  });
+
+  it('renews a token that it was given, and keeps one that lives for ever', async () => {
+    session = sessionWith({ method: 'token', token: vault.issue() });
+    await ask();
+    pass(LEASE_SECONDS * 0.7);
+    await ask();
+    expect(vault.paths()).toEqual([LOOK_UP, ASK, RENEW, ASK]);
+
+    vault.ttl = 0;
+    session = sessionWith({ method: 'token', token: vault.issue() });
+    await ask();
+    pass(LEASE_SECONDS * 100);
+    await ask();
+    expect(vault.paths().slice(4)).toEqual([LOOK_UP, ASK, ASK]);
   });
 
   it('renews its token before it ends, once', async () => {
