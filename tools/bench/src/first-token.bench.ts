@@ -1,5 +1,5 @@
-import { openEventStream, type StreamEvent } from '@soma/testing';
-import { type Client, say } from './client.ts';
+import type { Client } from './client.ts';
+import { Conversation } from './conversation.ts';
 import { type EchoTrips, startEchoTrips } from './echo-trips.ts';
 import { type Figure, figureOf, type Report } from './figure.ts';
 import { startApp, startBareService } from './processes.ts';
@@ -97,51 +97,21 @@ async function timeOfModel(url: string): Promise<number> {
   return firstMs;
 }
 
-/** One open stream, read from its beginning on. */
-interface Conversation {
-  sessionId: string;
-  events: AsyncIterator<StreamEvent>;
-}
-
 async function tripsOfSoma(client: Client): Promise<number[]> {
-  await using running = new AsyncDisposableStack();
+  using running = new DisposableStack();
   const conversations: Conversation[] = [];
   while (conversations.length < SESSIONS) {
-    const conversation = await converse(client);
-    running.defer(async () => {
-      await conversation.events.return?.();
-    });
-    conversations.push(conversation);
+    conversations.push(running.use(await Conversation.open(client, MESSAGE)));
   }
   let turn = 0;
   return await series(async () => {
     const conversation = conversations[(turn += 1) % SESSIONS];
     if (!conversation) throw new Error('There is no conversation.');
     const startedAt = performance.now();
-    await say(client, MESSAGE, conversation.sessionId);
-    await nextOf(conversation, 'assistant.delta');
+    await conversation.say();
+    await conversation.hear('assistant.delta');
     const waited = performance.now() - startedAt;
-    await nextOf(conversation, 'assistant.final');
+    await conversation.hear('assistant.final');
     return waited;
   });
-}
-
-/** Opens a session by a first message, and its stream, and waits until that is answered. */
-async function converse(client: Client): Promise<Conversation> {
-  const sessionId = await say(client, MESSAGE);
-  const stream = await openEventStream(`${client.url}/v1/session/${sessionId}/events?cursor=0`, {
-    headers: { authorization: `Bearer ${client.token}` },
-  });
-  const conversation = { sessionId, events: stream[Symbol.asyncIterator]() };
-  await nextOf(conversation, 'assistant.final');
-  return conversation;
-}
-
-async function nextOf({ events }: Conversation, type: string): Promise<void> {
-  for (;;) {
-    const next = await events.next();
-    if (next.done) throw new Error(`The stream ended before ${type}.`);
-    if (next.value.event === type) return;
-    if (next.value.event === 'assistant.error') throw new Error(next.value.data);
-  }
 }
