@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto';
 import type { Principal } from '@soma/contracts';
+import { LRUCache } from 'lru-cache';
 
-/** About 5 MB. Beyond it the oldest entry goes; its token is verified again when it comes back. */
+/** About 5 MB. Beyond it the entry goes that was used longest ago; its token is verified again. */
 const CAPACITY = 10_000;
 
 /** A principal, and until when its token may speak for it. */
@@ -13,29 +13,16 @@ export interface VerifiedToken {
   confirmation: string | undefined;
 }
 
-/**
- * Remembers tokens whose signature has been checked, so that a busy client costs one hash.
- *
- * It keeps hashes: a heap dump of a service gives no token away.
- */
+/** Remembers tokens whose signature has been checked, so that a busy client costs one hash. */
 export class VerifiedTokens {
-  private readonly entries = new Map<string, VerifiedToken>();
+  readonly #entries = new LRUCache<string, VerifiedToken>({ max: CAPACITY });
 
-  find(token: string): VerifiedToken | undefined {
-    const entry = this.entries.get(keyOf(token));
+  find(key: string): VerifiedToken | undefined {
+    const entry = this.#entries.get(key);
     return entry !== undefined && Date.now() < entry.expiresAtMs ? entry : undefined;
   }
 
-  add(token: string, verified: VerifiedToken): void {
-    // A map lists its keys in the order in which they came.
-    const [oldest] = this.entries.keys();
-    if (this.entries.size >= CAPACITY && oldest !== undefined) {
-      this.entries.delete(oldest);
-    }
-    this.entries.set(keyOf(token), verified);
+  add(key: string, verified: VerifiedToken): void {
+    this.#entries.set(key, verified);
   }
-}
-
-function keyOf(token: string): string {
-  return hash('sha256', token, 'base64url');
 }

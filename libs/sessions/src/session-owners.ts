@@ -1,7 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { TenantTransaction } from '@soma/persistence';
+import { LRUCache } from 'lru-cache';
 
-/** About 3 MB. Beyond it the oldest entry goes; it is read again when it is asked for. */
+/** About 3 MB. Beyond it the entry goes that was used longest ago; it is read again. */
 const CAPACITY = 20_000;
 
 /**
@@ -12,7 +13,7 @@ const CAPACITY = 20_000;
  */
 @Injectable()
 export class SessionOwners {
-  readonly #known = new Map<string, string>();
+  readonly #known = new LRUCache<string, string>({ max: CAPACITY });
 
   constructor(private readonly transaction: TenantTransaction) {}
 
@@ -32,16 +33,7 @@ export class SessionOwners {
     if (row === undefined) {
       return null;
     }
-    this.#keep(key, row.created_by);
+    this.#known.set(key, row.created_by);
     return row.created_by;
-  }
-
-  #keep(key: string, owner: string): void {
-    // A map lists its keys in the order in which they came.
-    const [oldest] = this.#known.keys();
-    if (this.#known.size >= CAPACITY && oldest !== undefined) {
-      this.#known.delete(oldest);
-    }
-    this.#known.set(key, owner);
   }
 }

@@ -12,7 +12,7 @@ import {
   insufficientScope,
 } from './denial.ts';
 import { PolicyClient } from './policy-client.ts';
-import { type RelationQuestion, Relationships } from './relationships.ts';
+import { Relationships } from './relationships.ts';
 
 /** One request, and the rule of its route. */
 export interface AccessRequest {
@@ -87,15 +87,15 @@ export class AccessControl {
     type: AccessRule['resource'],
     objects: readonly OwnedObject[],
   ): Promise<boolean[]> {
-    if (this.relationships === null) {
+    const { relationships } = this;
+    if (relationships === null) {
       return objects.map(({ owner }) => isOwn(principal, owner));
     }
-    const questions = objects.map((object): RelationQuestion => ({
-      principal,
-      relation: 'reader',
-      object: { type, ...object },
-    }));
-    return this.relationships.checkEach(principal, questions);
+    return Promise.all(
+      objects.map((object) =>
+        relationships.check({ principal, relation: 'reader', object: { type, ...object } }),
+      ),
+    );
   }
 
   /** Who changes what people are to a tenant sees the change in what they ask next. */
@@ -130,11 +130,12 @@ export class AccessControl {
     }
   }
 
-  /** What the rule asks a relation to, with its owner; null where there is no such thing. */
+  /** What the rule asks a relation to, with its owner; null where there is none. */
   private async objectOf(request: AccessRequest): Promise<OwnedObject | null> {
     const { principal, rule, objectId } = request;
-    if (rule.relation === undefined || objectId === null) {
-      // A name that nothing can have is refused where the request is validated.
+    // What a service is to a thing it is to the thing's tenant, whoever's it is; that there is no such
+    // thing its handler says. A name that nothing can have is refused where the request is validated.
+    if (rule.relation === undefined || objectId === null || principal.role === undefined) {
       return null;
     }
     const owner = await this.known.ownerOf(rule.resource, principal.tenant_id, objectId);
@@ -149,8 +150,7 @@ export class AccessControl {
     if (this.relationships === null) {
       return object === null || isOwn(principal, object.owner);
     }
-    // What a service is to a thing it is to the thing's tenant, of which there is one answer for all.
-    if (object !== null && rule.relation !== undefined && principal.role !== undefined) {
+    if (object !== null && rule.relation !== undefined) {
       const { relation, resource: type } = rule;
       return this.relationships.check({ principal, relation, object: { type, ...object } });
     }

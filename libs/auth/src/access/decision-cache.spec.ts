@@ -7,7 +7,7 @@ describe('DecisionCache', () => {
   let cache: DecisionCache<number>;
 
   beforeEach(() => {
-    now = 0;
+    now = 5_000;
     asked = 0;
     cache = new DecisionCache(() => now);
   });
@@ -16,10 +16,10 @@ describe('DecisionCache', () => {
 
   it('asks once for what is asked again within a second of the question', async () => {
     await cache.get('a', ask);
-    now = 999;
+    now = 5_999;
     expect(await cache.get('a', ask)).toBe(1);
 
-    now = 1_000;
+    now = 6_000;
     expect(await cache.get('a', ask)).toBe(2);
   });
 
@@ -30,7 +30,7 @@ describe('DecisionCache', () => {
     });
     const slow = Promise.withResolvers<number>();
     void cache.get('b', () => slow.promise);
-    now = 1_000;
+    now = 6_000;
     slow.resolve(7);
 
     expect(await cache.get('b', ask)).toBe(2);

@@ -1,12 +1,9 @@
-/** An answer is used no longer than this after its question was asked. */
-const LIFETIME_MS = 1_000;
-/** About 5 MB. Beyond it the oldest answer goes. */
-const CAPACITY = 10_000;
+import { LRUCache } from 'lru-cache';
 
-interface Entry<Answer> {
-  answer: Promise<Answer>;
-  endsAt: number;
-}
+/** An answer is used no longer than this after its question was asked: for less than a second. */
+const LIFETIME_MS = 999;
+/** About 5 MB. Beyond it the answer goes that was used longest ago. */
+const CAPACITY = 10_000;
 
 /**
  * Remembers answers for a moment, so that a busy caller costs one question in a second.
@@ -15,34 +12,32 @@ interface Entry<Answer> {
  * reaches those who wait for it, and whoever comes next asks again.
  */
 export class DecisionCache<Answer> {
-  private readonly entries = new Map<string, Entry<Answer>>();
+  readonly #answers: LRUCache<string, Promise<Answer>>;
 
-  constructor(private readonly now: () => number = () => performance.now()) {}
+  constructor(now: () => number = () => performance.now()) {
+    this.#answers = new LRUCache({
+      max: CAPACITY,
+      ttl: LIFETIME_MS,
+      // Else it looks at the clock once in a millisecond, by a timer.
+      ttlResolution: 0,
+      perf: { now },
+    });
+  }
 
   /** @param question - All of it: what differs in anything is another question. */
   get(question: string, ask: () => Promise<Answer>): Promise<Answer> {
-    const known = this.entries.get(question);
-    if (known !== undefined && this.now() < known.endsAt) {
-      return known.answer;
+    const known = this.#answers.get(question);
+    if (known !== undefined) {
+      return known;
     }
     // Counted from the question: the answer may describe any moment since.
-    const entry = { answer: ask(), endsAt: this.now() + LIFETIME_MS };
-    this.keep(question, entry);
-    entry.answer.catch(() => {
-      if (this.entries.get(question) === entry) {
-        this.entries.delete(question);
+    const answer = ask();
+    this.#answers.set(question, answer);
+    answer.catch(() => {
+      if (this.#answers.peek(question) === answer) {
+        this.#answers.delete(question);
       }
     });
-    return entry.answer;
-  }
-
-  private keep(question: string, entry: Entry<Answer>): void {
-    // Last in the order of a map, so that the first is the oldest.
-    this.entries.delete(question);
-    const [oldest] = this.entries.keys();
-    if (this.entries.size >= CAPACITY && oldest !== undefined) {
-      this.entries.delete(oldest);
-    }
-    this.entries.set(question, entry);
+    return answer;
   }
 }

@@ -1,8 +1,8 @@
 import type { AccessResource, Principal } from '@soma/contracts';
-import { Problem } from '@soma/kernel';
+import { Problem, withinLimit } from '@soma/kernel';
+import { Pool } from 'undici';
 import { z } from 'zod';
 import { DecisionCache } from './decision-cache.ts';
-import { JsonPoster } from './json-poster.ts';
 
 const TIMEOUT_MS = 250;
 const DECISION = '/v1/data/http/authz/allow';
@@ -34,21 +34,23 @@ export type PolicyAnswer =
  */
 export class PolicyClient {
   private readonly answers = new DecisionCache<PolicyAnswer>();
-  private readonly agent: JsonPoster;
+  private readonly pool: Pool;
   private readonly baseUrl: string;
+  private readonly basePath: string;
 
   /** @param url - As in `OPA_URL`. */
   constructor(url: string) {
+    const { origin, pathname } = new URL(url);
     this.baseUrl = url.replace(/\/$/, '');
-    this.agent = new JsonPoster(new URL(url));
+    this.basePath = pathname.replace(/\/$/, '');
+    this.pool = new Pool(origin);
   }
 
   /** @throws {@link Problem} 502 `policy_unavailable` */
   decide(question: PolicyQuestion): Promise<PolicyAnswer> {
-    const asked = inputOf(question);
-    return this.answers.get(JSON.stringify(asked), () =>
+    return this.answers.get(keyOf(question), () =>
       // Not a part of what is compared: no answer is used for longer than a second.
-      this.ask({ ...asked, time: new Date().toISOString() }),
+      this.ask({ ...inputOf(question), time: new Date().toISOString() }),
     );
   }
 
@@ -64,9 +66,7 @@ export class PolicyClient {
   private async ask(input: object): Promise<PolicyAnswer> {
     const body = JSON.stringify({ input });
     try {
-      const { result, decision_id } = decision.parse(
-        await this.agent.post(DECISION, body, TIMEOUT_MS),
-      );
+      const { result, decision_id } = decision.parse(await this.post(DECISION, body));
       if (result) {
         return { isAllowed: true };
       }
@@ -77,21 +77,54 @@ export class PolicyClient {
     }
   }
 
-  /** Only for the log: that it is denied is certain already. */
+  /**
+   * Only for the log: that it is denied is certain already. A question of its own, because one that
+   * answers both would have the engine look for reasons against all that is allowed too.
+   */
   private async reasonsFor(body: string): Promise<string[]> {
-    const answer = await this.agent.post(REASONS, body, TIMEOUT_MS).catch(() => undefined);
+    const answer = await this.post(REASONS, body).catch(() => undefined);
     return reasons.safeParse(answer).data?.result ?? [];
+  }
+
+  private post(path: string, body: string): Promise<unknown> {
+    return withinLimit(TIMEOUT_MS, async (signal) => {
+      const answer = await this.pool.request({
+        method: 'POST',
+        path: `${this.basePath}${path}`,
+        headers: { 'content-type': 'application/json' },
+        body,
+        signal,
+      });
+      if (answer.statusCode !== 200) {
+        await answer.body.dump();
+        throw new Error(`It was answered with ${answer.statusCode}.`);
+      }
+      return answer.body.json();
+    });
   }
 }
 
-function inputOf({ principal, ...request }: PolicyQuestion): object {
+/** The same for every request of a token, which all have the same principal. */
+const principalTexts = new WeakMap<Principal, string>();
+
+/** All that the policy is told, except for the time. */
+function keyOf({ method, path, principal, resource, source }: PolicyQuestion): string {
+  let text = principalTexts.get(principal);
+  if (text === undefined) {
+    text = JSON.stringify(principalOf(principal));
+    principalTexts.set(principal, text);
+  }
+  return `${JSON.stringify([method, path, resource.type, resource.id, source.address])}${text}`;
+}
+
+function principalOf(principal: Principal): object {
   const { subject, tenant_id, scopes, role = null } = principal;
   const { authentication_methods = [], authenticated_at = null } = principal;
-  return {
-    ...request,
-    principal: { subject, tenant_id, role, scopes, authentication_methods, authenticated_at },
-    tenant: tenant_id,
-  };
+  return { subject, tenant_id, role, scopes, authentication_methods, authenticated_at };
+}
+
+function inputOf({ principal, ...request }: PolicyQuestion): object {
+  return { ...request, principal: principalOf(principal), tenant: principal.tenant_id };
 }
 
 function policyUnavailable(cause: unknown): Problem {

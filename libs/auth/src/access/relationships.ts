@@ -6,7 +6,8 @@ import {
   OpenFgaClient,
 } from '@openfga/sdk';
 import type { AccessResource, Principal, TenantRelation } from '@soma/contracts';
-import { Problem, type Secret } from '@soma/kernel';
+import { Problem, type Secret, withinLimit } from '@soma/kernel';
+import DataLoader from 'dataloader';
 import type { ObjectRelation } from './access-rule.ts';
 import { DecisionCache } from './decision-cache.ts';
 import {
@@ -18,6 +19,8 @@ import {
 } from './relationship-names.ts';
 
 const TIMEOUT_MS = 1_000;
+/** How many questions OpenFGA takes at once, unless it is told otherwise. */
+const MAX_BATCH = 50;
 /** How long after a change those whom it concerns are told what is true now, whatever it costs. */
 const RECENT_MS = 10_000;
 
@@ -49,42 +52,21 @@ interface Check extends RelationshipTuple {
 export class Relationships {
   private readonly answers = new DecisionCache<boolean>();
   private readonly recent = new Map<string, number>();
+  private readonly quickly = this.batchesWith(ConsistencyPreference.MinimizeLatency);
+  private readonly newest = this.batchesWith(ConsistencyPreference.HigherConsistency);
   private connection: Promise<OpenFgaClient> | undefined;
 
   constructor(private readonly options: RelationshipsOptions) {}
 
-  /** @throws {@link Problem} 502 `relationships_unavailable` */
-  check(question: RelationQuestion): Promise<boolean> {
-    const check = toCheck(question);
-    const ask = (consistency: ConsistencyPreference): Promise<boolean> =>
-      this.ask(async (client) => (await client.check(check, { consistency })).allowed === true);
-    return this.isRecent(question.principal)
-      ? ask(ConsistencyPreference.HigherConsistency)
-      : this.answers.get(JSON.stringify(check), () => ask(ConsistencyPreference.MinimizeLatency));
-  }
-
   /**
-   * Answers many questions of one caller at once, in their order.
+   * What is asked in the same moment, for lists and open streams, goes out together.
    *
    * @throws {@link Problem} 502 `relationships_unavailable`
    */
-  async checkEach(principal: Principal, questions: RelationQuestion[]): Promise<boolean[]> {
-    if (questions.length === 0) {
-      return [];
-    }
-    const consistency = this.isRecent(principal)
-      ? ConsistencyPreference.HigherConsistency
-      : ConsistencyPreference.MinimizeLatency;
-    const checks = questions.map((question, index) => {
-      const { contextualTuples, ...tuple } = toCheck(question);
-      const contextual = { tuple_keys: contextualTuples };
-      return { ...tuple, correlationId: String(index), contextualTuples: contextual };
-    });
-    const { result } = await this.ask((client) => client.batchCheck({ checks }, { consistency }));
-    const allowed = new Set(
-      result.filter((each) => each.allowed).map(({ correlationId }) => correlationId),
-    );
-    return questions.map((_question, index) => allowed.has(String(index)));
+  check(question: RelationQuestion): Promise<boolean> {
+    return this.isRecent(question.principal)
+      ? this.newest.load(toCheck(question))
+      : this.answers.get(keyOf(question), () => this.quickly.load(toCheck(question)));
   }
 
   /**
@@ -127,17 +109,47 @@ export class Relationships {
     );
   }
 
+  private batchesWith(consistency: ConsistencyPreference): DataLoader<Check, boolean> {
+    return new DataLoader((checks) => this.askTogether(checks, consistency), {
+      // What is remembered, and for how long, is decided above.
+      cache: false,
+      maxBatchSize: MAX_BATCH,
+      batchScheduleFn: (send) => setImmediate(send),
+    });
+  }
+
+  private async askTogether(
+    checks: readonly Check[],
+    consistency: ConsistencyPreference,
+  ): Promise<(boolean | Error)[]> {
+    const [first] = checks;
+    if (checks.length === 1 && first !== undefined) {
+      const { allowed } = await this.ask((client) => client.check(first, { consistency }));
+      return [allowed === true];
+    }
+    const batch = checks.map(({ contextualTuples, ...tuple }, index) => ({
+      ...tuple,
+      correlationId: String(index),
+      contextualTuples: { tuple_keys: contextualTuples },
+    }));
+    const { result } = await this.ask((client) =>
+      client.batchCheck({ checks: batch }, { consistency, maxBatchSize: MAX_BATCH }),
+    );
+    const answers = new Map(result.map((each) => [each.correlationId, each]));
+    return batch.map(({ correlationId }) => {
+      const answer = answers.get(correlationId);
+      return answer === undefined || answer.error !== undefined
+        ? relationshipsUnavailable(answer?.error)
+        : answer.allowed;
+    });
+  }
+
   private async ask<Answer>(question: (client: OpenFgaClient) => Promise<Answer>): Promise<Answer> {
     try {
-      return await withinLimit(this.connect().then(question));
+      // The client's own limit does not cover everything, such as a name that is not resolved.
+      return await withinLimit(TIMEOUT_MS, () => this.connect().then(question));
     } catch (cause) {
-      throw new Problem({
-        status: 502,
-        code: 'relationships_unavailable',
-        detail:
-          'Whether this is allowed cannot be decided at the moment. Try again in a few seconds.',
-        cause,
-      });
+      throw relationshipsUnavailable(cause);
     }
   }
 
@@ -162,7 +174,8 @@ export class Relationships {
       }),
       // Whoever waits for the answer waits no longer than for one try.
       retryParams: { maxRetry: 0 },
-      baseOptions: { timeout: TIMEOUT_MS },
+      // Later than we give up, so that what came while this process was busy is still read.
+      baseOptions: { timeout: 2 * TIMEOUT_MS },
     };
     const { stores } = await new OpenFgaClient(settings).listStores({ name: store });
     const storeId = stores[0]?.id;
@@ -201,19 +214,22 @@ function toCheck({ principal, relation, object }: RelationQuestion): Check {
   return { user, relation, object: name, contextualTuples };
 }
 
+/** All that makes the check. */
+function keyOf({ principal, relation, object }: RelationQuestion): string {
+  const { tenant_id, subject, role } = principal;
+  const isService = role === undefined;
+  return JSON.stringify([tenant_id, subject, isService, relation, object]);
+}
+
 function recentKey(tenantId: string, subject = ''): string {
   return `${tenantId}:${subject}`;
 }
 
-/** The client's own limit does not cover everything, such as a name that is not resolved. */
-async function withinLimit<Answer>(answer: Promise<Answer>): Promise<Answer> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    late.reject(new Error('OpenFGA did not answer in time.'));
-  }, TIMEOUT_MS);
-  try {
-    return await Promise.race([answer, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+function relationshipsUnavailable(cause: unknown): Problem {
+  return new Problem({
+    status: 502,
+    code: 'relationships_unavailable',
+    detail: 'Whether this is allowed cannot be decided at the moment. Try again in a few seconds.',
+    cause,
+  });
 }

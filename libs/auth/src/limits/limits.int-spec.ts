@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Module, Post } from '@nestjs/common';
 import { createService } from '@soma/http';
-import { ConfigError, loadConfig, SlidingWindows, type Quota, type QuotaGrant } from '@soma/kernel';
+import { ConfigError, loadConfig, type Quota, type QuotaGrant } from '@soma/kernel';
 import { startTokenIssuer, type TestTokenIssuer, type TokenClaims } from '@soma/testing';
 import { z } from 'zod';
 import { Access } from '../access/access.decorator.ts';
@@ -42,10 +42,13 @@ class ProbeController {
 
 /** It counts in memory; that over Redis has tests of its own. */
 class Counter {
-  readonly windows = new SlidingWindows();
+  readonly #taken = new Map<string, number>();
 
-  take(key: string, quota: Quota): Promise<QuotaGrant> {
-    return Promise.resolve(this.windows.take(key, quota));
+  take(key: string, { limit, windowMs: resetMs }: Quota): Promise<QuotaGrant> {
+    const taken = (this.#taken.get(key) ?? 0) + 1;
+    this.#taken.set(key, taken);
+    const granted = taken > limit ? 0 : 1;
+    return Promise.resolve({ granted, remaining: Math.max(0, limit - taken), resetMs });
   }
 }
 

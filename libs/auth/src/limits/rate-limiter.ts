@@ -77,7 +77,7 @@ export class RateLimiter {
 
   private async take(routeClass: RouteClass, caller: string, quota: Quota): Promise<Allowance> {
     // The braces are literal: all keys of a caller share a slot of a cluster.
-    const grant = await this.#counter.take(`rate:{${caller}}:${routeClass}`, quota);
+    const grant = await this.#counter.take(`{${caller}}:${routeClass}`, quota);
     return { name: routeClass, quota, ...grant };
   }
 }

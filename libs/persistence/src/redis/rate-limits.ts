@@ -1,103 +1,132 @@
+/*
+ * Counts requests against quotas, over all pods. `rate-limiter-flexible` counts: in windows that begin
+ * with the first request of a key, kept in Redis by one script.
+ *
+ * So that not each request waits for Redis, a pod takes a hundredth of a quota at once and gives it to
+ * its own requests until the window ends. Of a quota below 200 that is one: those are counted exactly.
+ * Of a larger one each pod may hold so much that the others do not get; nobody ever gets more than the
+ * quota. What a pod says is left counts what it holds, and what others took since it asked last is
+ * missing in it.
+ *
+ * A window does not slide: around the end of one a caller may have up to twice the limit within one
+ * window's time.
+ */
+import { setImmediate } from 'node:timers/promises';
 import { Logger } from '@nestjs/common';
-import { type Quota, type QuotaGrant, SlidingWindows } from '@soma/kernel';
+import { type Quota, type QuotaGrant, withinLimit } from '@soma/kernel';
 import { counter } from '@soma/observability';
+import { LRUCache } from 'lru-cache';
+import {
+  type RateLimiterAbstract,
+  RateLimiterMemory,
+  RateLimiterRedis,
+} from 'rate-limiter-flexible';
 import type { RedisConnection } from './redis-connection.ts';
-import { takeFromRedis } from './redis-windows.ts';
 
 /** A Redis that takes longer costs every request that long: then this pod counts by itself. */
 const LIMIT_MS = 150;
 /** How long Redis is left alone after it failed. */
 const PAUSE_MS = 1_000;
+/** The part of a quota that is taken at once, and the most that it may be. */
+const SHARE = 1 / 100;
+const MAX_BLOCK = 100;
+/** How many keys are remembered. One that is forgotten loses what was taken ahead for it. */
+const MAX_KEYS = 50_000;
+/** Each request brings the window of its quota, and is compared with the limit here. */
+const COUNTING = { keyPrefix: 'quota', points: 1, duration: 1 };
 
 const local = counter({
   name: 'soma_rate_limits_local_total',
   help: 'Requests that were counted by this pod alone, because Redis did not answer',
 });
 
-/** Requests of one key that wait for the same answer. */
-interface Waiting {
-  key: string;
-  quota: Quota;
-  answer: ((grant: QuotaGrant) => void)[];
+/** What this pod holds of the quota of one key. */
+interface Lease {
+  held: number;
+  /** What nobody had taken yet. */
+  remaining: number;
+  /** When the window ends, by this process's clock. */
+  endsAt: number;
+  /** Requests that wait until more has been taken. */
+  waiting: number;
+  renewal: Promise<void> | undefined;
 }
 
-/**
- * Counts requests against quotas, over all pods.
- *
- * What is asked for in the same moment goes to Redis in one round trip, and requests of the same key
- * as one. While Redis is away, each pod counts by itself, by the same limits: never by none.
- */
+/** Counts requests against quotas, over all pods. It never fails. */
 export class RateLimits {
   readonly #logger = new Logger(RateLimits.name);
-  readonly #redis: RedisConnection;
-  readonly #local = new SlidingWindows();
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #leases = new LRUCache<string, Lease>({ max: MAX_KEYS });
+  readonly #shared: RateLimiterAbstract;
+  readonly #own = new RateLimiterMemory(COUNTING);
   #pausedUntil = 0;
 
   constructor(redis: RedisConnection) {
-    this.#redis = redis;
+    this.#shared = new RateLimiterRedis({ ...COUNTING, storeClient: redis.client });
   }
 
-  /** Takes one from a quota: `granted` is 1 or 0. It never fails. */
-  take(key: string, quota: Quota): Promise<QuotaGrant> {
-    return new Promise((resolve) => {
-      const waiting = this.#waiting.get(key) ?? { key, quota, answer: [] };
-      waiting.answer.push(resolve);
-      this.#waiting.set(key, waiting);
-      if (this.#waiting.size === 1 && waiting.answer.length === 1) {
-        // When all requests have been read that arrived by now.
-        setImmediate(() => void this.#answerAll());
+  /**
+   * Takes one from a quota: `granted` is 1 or 0.
+   *
+   * @param quota - Of whole seconds.
+   */
+  async take(key: string, quota: Quota): Promise<QuotaGrant> {
+    const lease = this.#leaseOf(key);
+    while (!isDecided(lease)) {
+      lease.waiting += 1;
+      lease.renewal ??= this.#renew(key, quota, lease);
+      await lease.renewal;
+      lease.waiting -= 1;
+    }
+    const granted = lease.held > 0 ? 1 : 0;
+    lease.held -= granted;
+    const resetMs = Math.ceil(lease.endsAt - performance.now());
+    return { granted, remaining: lease.held + lease.remaining, resetMs };
+  }
+
+  #leaseOf(key: string): Lease {
+    const known = this.#leases.get(key);
+    if (known !== undefined) {
+      return known;
+    }
+    const lease = { held: 0, remaining: 0, endsAt: 0, waiting: 0, renewal: undefined };
+    this.#leases.set(key, lease);
+    return lease;
+  }
+
+  async #renew(key: string, { limit, windowMs }: Quota, lease: Lease): Promise<void> {
+    // When all requests have been read that arrived by now: they share the question.
+    await setImmediate();
+    const block = Math.min(MAX_BLOCK, Math.floor(limit * SHARE));
+    const wanted = Math.max(1, block, lease.waiting);
+    const { consumedPoints, msBeforeNext } = await this.#count(key, wanted, windowMs / 1000);
+    lease.held = Math.max(0, Math.min(wanted, limit - (consumedPoints - wanted)));
+    lease.remaining = Math.max(0, limit - consumedPoints);
+    lease.endsAt = performance.now() + msBeforeNext;
+    lease.renewal = undefined;
+  }
+
+  /** Counts beyond the limit too: then the window has nothing left for anybody. */
+  async #count(
+    key: string,
+    points: number,
+    customDuration: number,
+  ): Promise<{ consumedPoints: number; msBeforeNext: number }> {
+    if (performance.now() >= this.#pausedUntil) {
+      try {
+        return await withinLimit(LIMIT_MS, () =>
+          this.#shared.penalty(key, points, { customDuration }),
+        );
+      } catch (error) {
+        this.#pausedUntil = performance.now() + PAUSE_MS;
+        this.#logger.debug({ error, message: 'Requests are counted by this pod alone.' });
       }
-    });
-  }
-
-  async #answerAll(): Promise<void> {
-    const all = [...this.#waiting.values()];
-    this.#waiting.clear();
-    const grants = await this.#takeTogether(all);
-    all.forEach(({ key, quota, answer }, index) => {
-      const grant = grants?.[index] ?? this.#takeLocally(key, quota, answer.length);
-      // The first ones get what there is.
-      answer.forEach((resolve, place) => {
-        const left = grant.granted - place - 1;
-        resolve({
-          ...grant,
-          granted: left >= 0 ? 1 : 0,
-          remaining: grant.remaining + Math.max(0, left),
-        });
-      });
-    });
-  }
-
-  #takeLocally(key: string, quota: Quota, wanted: number): QuotaGrant {
-    local.inc(wanted);
-    return this.#local.take(key, quota, wanted);
-  }
-
-  /** Undefined while Redis does not answer. */
-  async #takeTogether(all: readonly Waiting[]): Promise<QuotaGrant[] | undefined> {
-    if (performance.now() < this.#pausedUntil) {
-      return undefined;
     }
-    const demands = all.map(({ key, quota, answer }) => ({ key, quota, wanted: answer.length }));
-    try {
-      return await within(LIMIT_MS, takeFromRedis(this.#redis, demands));
-    } catch (error) {
-      this.#pausedUntil = performance.now() + PAUSE_MS;
-      this.#logger.debug({ error, message: 'Requests are counted by this pod alone.' });
-      return undefined;
-    }
+    local.inc(points);
+    return this.#own.penalty(key, points, { customDuration });
   }
 }
 
-async function within<Value>(limitMs: number, work: Promise<Value>): Promise<Value> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    reject(new Error(`Redis did not answer within ${limitMs} ms.`));
-  }, limitMs);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+/** Whether there is no need to ask: it holds some, or the window has no more for anybody. */
+function isDecided({ held, remaining, endsAt }: Lease): boolean {
+  return performance.now() < endsAt && (held > 0 || remaining === 0);
 }

@@ -9,12 +9,13 @@ const MAX_RECONNECT_MS = 2_000;
 /** The way to Redis. It connects in the background, again and again, and refuses work meanwhile. */
 export class RedisConnection implements OnApplicationShutdown, OnModuleInit {
   private readonly logger = new Logger(RedisConnection.name);
-  private readonly redis: Redis;
+  /** For libraries that bring commands of their own. */
+  readonly client: Redis;
   private isDown = false;
 
   constructor(config: RedisConfig) {
     const { REDIS_PASSWORD: password, REDIS_TLS_ENABLED: isEncrypted } = config;
-    this.redis = new Redis(config.REDIS_URL.reveal(), {
+    this.client = new Redis(config.REDIS_URL.reveal(), {
       ...(password && { password: password.reveal() }),
       ...(isEncrypted && { tls: {} }),
       // A service that cannot be made shuts nothing down: until it is made there is no connection.
@@ -25,31 +26,31 @@ export class RedisConnection implements OnApplicationShutdown, OnModuleInit {
       connectTimeout: LIMIT_MS,
       retryStrategy: (tries) => Math.min(MAX_RECONNECT_MS, 100 * tries),
     });
-    this.redis.on('ready', () => {
+    this.client.on('ready', () => {
       this.isDown = false;
     });
-    this.redis.on('error', (error) => {
+    this.client.on('error', (error) => {
       this.noteFault(error);
     });
   }
 
   /** Waits for the first try alone: what goes wrong is told by the event, and tried again. */
   async onModuleInit(): Promise<void> {
-    await this.redis.connect().catch(() => undefined);
+    await this.client.connect().catch(() => undefined);
   }
 
   /** @throws What the driver says when Redis does not answer. */
   async check(): Promise<void> {
-    await this.redis.ping();
+    await this.client.ping();
   }
 
   /** Commands that go out together. */
   pipeline(): ChainableCommander {
-    return this.redis.pipeline();
+    return this.client.pipeline();
   }
 
   onApplicationShutdown(): void {
-    this.redis.disconnect();
+    this.client.disconnect();
   }
 
   /** An error comes with every try to connect. One line is enough. */
