@@ -16,23 +16,19 @@ const HEADERS = {
 export class EventStreamResponse {
   private readonly raw: FastifyReply['raw'];
 
-  /** @param maxBufferedBytes - How much may wait for a reader that is slower than its events. */
-  constructor(
-    reply: FastifyReply,
-    private readonly maxBufferedBytes: number,
-  ) {
+  constructor(reply: FastifyReply) {
     reply.hijack();
     this.raw = reply.raw;
     this.raw.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), ...HEADERS });
     this.raw.flushHeaders();
   }
 
-  /** Sends bytes. False means that the reader is too slow: the caller then ends the stream. */
-  write(frame: string | Buffer): boolean {
+  /** Sends bytes. They wait here while the reader is slower, so the caller watches how many do. */
+  write(frame: string | Buffer): void {
     this.raw.write(frame);
-    return this.raw.writableLength <= this.maxBufferedBytes;
   }
 
+  /** Bytes that the reader has not taken yet. */
   get bufferedBytes(): number {
     return this.raw.writableLength;
   }

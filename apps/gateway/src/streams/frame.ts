@@ -20,14 +20,16 @@ export class Frame {
 
   /** For server-sent events. Without a cursor there is no `id:` line, so the client's last one stays. */
   get eventStream(): Buffer {
-    const id = this.cursor === null ? '' : `id: ${formatCursor(this.cursor)}\n`;
-    return (this.#eventStream ??= Buffer.from(
-      `${id}event: ${this.type}\ndata: ${this.envelope}\n\n`,
-    ));
+    return (this.#eventStream ??= this.#toEventStream());
   }
 
   /** For a WebSocket: the envelope alone, which carries its own cursor. */
   get socketText(): Buffer {
     return (this.#socketText ??= Buffer.from(this.envelope));
+  }
+
+  #toEventStream(): Buffer {
+    const id = this.cursor === null ? '' : `id: ${formatCursor(this.cursor)}\n`;
+    return Buffer.from(`${id}event: ${this.type}\ndata: ${this.envelope}\n\n`);
   }
 }

@@ -1,7 +1,8 @@
 import { setImmediate } from 'node:timers/promises';
-import { formatCursor, type PieceEvent } from '@soma/contracts';
+import { type Cursor, formatCursor, type PieceEvent } from '@soma/contracts';
 import { startSpan, type TraceHeaders } from '@soma/observability';
 import type { TimelineRow } from '@soma/sessions';
+import type { Delivery } from './answer.ts';
 import { Frame } from './frame.ts';
 import { readRecord } from './heard-record.ts';
 import type { SessionMerge } from './merge.ts';
@@ -15,6 +16,12 @@ export interface LiveSessionOptions {
   /** A subscriber was removed because rows that it lacks are no longer kept. */
   onUnserved: (subscriber: Subscriber) => void;
   onError: (error: unknown) => void;
+}
+
+/** What those at one place are sent, and whether they can be served after it. */
+interface Following {
+  deliveries: Delivery[];
+  isServed: boolean;
 }
 
 /** A session that somebody listens to: its merge, and all who have come to its end. */
@@ -92,18 +99,31 @@ export class LiveSession {
   }
 
   #deliver(): void {
+    // Nearly all subscribers are at the same place, so what comes after it is looked for once.
+    let place: Cursor | undefined;
+    let following: Following = { deliveries: [], isServed: true };
     for (const subscriber of this.subscribers) {
-      let next = this.merge.next(subscriber.position);
-      while (next !== null) {
-        subscriber.deliver(next);
-        next = this.merge.next(subscriber.position);
+      if (subscriber.position !== place) {
+        place = subscriber.position;
+        following = this.#after(place);
       }
-      if (!this.merge.serves(subscriber.position)) {
+      for (const delivery of following.deliveries) subscriber.deliver(delivery);
+      if (!following.isServed) {
         this.subscribers.delete(subscriber);
         this.options.onUnserved(subscriber);
       }
     }
     this.merge.forget();
+  }
+
+  #after(place: Cursor): Following {
+    const deliveries: Delivery[] = [];
+    let position = place;
+    for (let next = this.merge.next(position); next !== null; next = this.merge.next(position)) {
+      deliveries.push(next);
+      ({ position } = next);
+    }
+    return { deliveries, isServed: this.merge.serves(position) };
   }
 
   /** Thinking is shown to those who wait at its answer, and lost to all others. */

@@ -25,8 +25,8 @@ export class OpenEventStream {
       // The client has left meanwhile: nothing would ever say that its stream is closed.
       return;
     }
-    const { STREAM_BUFFER_BYTES: limit } = this.config;
-    const response = new EventStreamResponse(reply, limit);
+    const response = new EventStreamResponse(reply);
+    const limit = this.config.STREAM_BUFFER_BYTES;
     const subscriber = new EventStreamSubscriber(start, response, limit);
     response.onClose(() => {
       this.streams.remove(subscriber);
