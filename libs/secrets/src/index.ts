@@ -2,7 +2,12 @@ export { EncryptedDatabase, secretContext, type SecretRows } from './encrypted-d
 export { Envelope, type SealContext, UnsealError } from './envelope.ts';
 export { EnvironmentSecrets } from './environment-secrets.ts';
 export { KeyedHash } from './keyed-hash.ts';
-export { masterKeySetting } from './master-key-setting.ts';
+export {
+  loadMasterKeys,
+  type MasterKeys,
+  masterKeySetting,
+  otherMasterKeysSetting,
+} from './master-key-setting.ts';
 export type { SecretBackend, SecretBackendType, SecretLocation } from './secret-backend.ts';
 export { VaultSecrets, type VaultSecretsOptions } from './vault/vault-secrets.ts';
 export { type VaultLogin, type VaultOptions, VaultSession } from './vault/vault-session.ts';
