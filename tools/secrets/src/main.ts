@@ -1,0 +1,26 @@
+import { loadConfigOrExit } from '@soma/kernel';
+import { databaseSettings, databaseUrl } from '@soma/persistence';
+import { Envelope, loadMasterKeys } from '@soma/secrets';
+import { z } from 'zod';
+import { runCommand, UsageError } from './commands.ts';
+import { useStack } from './stack.ts';
+import { StoredSecrets } from './stored-secrets.ts';
+
+const MASTER_KEY_ENV = 'INTEGRATIONS_SECRET_BACKEND_MASTER_KEY_ENV';
+
+// The stack that is up in this checkout, unless the environment says otherwise.
+if (process.env['POSTGRES_HOST'] === undefined && process.env['DATABASE_URL'] === undefined) {
+  await useStack(process.env);
+}
+const config = loadConfigOrExit(z.object(databaseSettings));
+try {
+  const masterKeys = loadMasterKeys(process.env[MASTER_KEY_ENV] ?? 'SOMA_MASTER_KEY');
+  const envelope = new Envelope(masterKeys.current, masterKeys.others);
+  await using secrets = await StoredSecrets.open({ url: databaseUrl(config) }, envelope);
+  await runCommand(secrets, process.argv[2], (value) => {
+    process.stdout.write(`${JSON.stringify(value)}\n`);
+  });
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = error instanceof UsageError ? 2 : 1;
+}
