@@ -61,6 +61,31 @@ export {
   type RotateApiKeyRequest,
 } from './http/api-key.contract.ts';
 export {
+  installMcpServerRequest,
+  type InstallMcpServerRequest,
+  mcpCatalog,
+  type McpCatalog,
+  mcpCatalogEntry,
+  type McpCatalogEntry,
+  mcpCatalogSearch,
+  type McpCatalogSearch,
+  mcpInstallation,
+  type McpInstallation,
+  mcpInstallationList,
+  type McpInstallationList,
+  mcpServer,
+  type McpServer,
+  mcpServerList,
+  type McpServerList,
+} from './http/mcp.contract.ts';
+export {
+  type McpConnections,
+  type McpLaunch,
+  mcpLaunch,
+  McpLaunchError,
+  type McpPlace,
+} from './mcp/launch.ts';
+export {
   acceptInvitationRequest,
   type AcceptInvitationRequest,
   createdInvitation,

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConfigUpdate } from '@soma/contracts';
 import { Secret, sleep } from '@soma/kernel';
 import { CoalescingProducer, ConfigUpdatesReader, type OutgoingRecord } from '@soma/messaging';
-import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
+import { createDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
 import type { DataSource } from 'typeorm';
 import {
   connectionTo,
@@ -34,7 +34,7 @@ describe('ConfigUpdatesRelay', () => {
   beforeAll(async () => {
     servers = await createIdentityServers(running);
     const url = new Secret(await servers.database.loginUrl('identity'));
-    dataSource = await openDataSource({ url });
+    dataSource = await createDataSource({ url }).initialize();
     running.defer(() => dataSource.destroy());
     const reader = new ConfigUpdatesReader(connectionTo(servers.kafka));
     reader.listen((update) => heard.push(update));
