@@ -3,6 +3,7 @@ import { AuthModule, authOptions, DenialReports, LimitsModule, RevocationFeed } 
 import {
   AuditEvents,
   AuditEventsModule,
+  ConfigUpdatesModule,
   ConfigUpdatesReader,
   ConfigUpdatesReaderModule,
   MessagingModule,
@@ -10,6 +11,7 @@ import {
 import { createLogger } from '@soma/observability';
 import { databaseUrl, PersistenceModule, RateLimits, RedisModule } from '@soma/persistence';
 import type { CatalogConfig } from './catalog.config.ts';
+import { ConnectionsModule } from './connections/connections.module.ts';
 import { RuntimeModule } from './runtime/runtime.module.ts';
 import { SecretsModule } from './secrets/secrets.module.ts';
 
@@ -37,7 +39,9 @@ export class AppModule {
         DenialReports.to(AuditEvents),
         LimitsModule.of(config, RateLimits),
         RuntimeModule.configure(config),
+        ConfigUpdatesModule.of('catalog'),
         SecretsModule.configure(config),
+        ConnectionsModule,
       ],
     };
   }

@@ -114,6 +114,30 @@ export {
 } from './http/member.contract.ts';
 export { modelList, type ModelList } from './http/model.contract.ts';
 export {
+  connection,
+  type Connection,
+  connectionDetails,
+  type ConnectionDetails,
+  connectionField,
+  connectionList,
+  type ConnectionList,
+  connectionListQuery,
+  type ConnectionListQuery,
+  connectionName,
+  connectionTypeList,
+  type ConnectionTypeList,
+  connectionUsage,
+  type ConnectionUsage,
+  createConnectionRequest,
+  type CreateConnectionRequest,
+  deleteConnectionQuery,
+  type DeleteConnectionQuery,
+  revealedSecret,
+  type RevealedSecret,
+  updateConnectionRequest,
+  type UpdateConnectionRequest,
+} from './http/connection.contract.ts';
+export {
   createPersonaRequest,
   type CreatePersonaRequest,
   persona,

@@ -1,6 +1,13 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { HealthChecks } from '@soma/http';
-import { DatabaseProbe } from '@soma/persistence';
+import {
+  DatabaseProbe,
+  IdempotencyRetention,
+  IdempotentWrites,
+  SweepTransaction,
+  TenantTransaction,
+} from '@soma/persistence';
+import { Envelope, KeyedHash } from '@soma/secrets';
 import { CATALOG_CONFIG, type CatalogConfig } from '../catalog.config.ts';
 
 /** What every feature needs: the settings, and what the service's health depends on. */
@@ -14,8 +21,23 @@ export class RuntimeModule {
     return {
       module: RuntimeModule,
       global: true,
-      providers: [{ provide: CATALOG_CONFIG, useValue: config }],
-      exports: [CATALOG_CONFIG],
+      providers: [
+        { provide: CATALOG_CONFIG, useValue: config },
+        {
+          provide: IdempotentWrites,
+          inject: [TenantTransaction, Envelope],
+          useFactory: (transaction: TenantTransaction, seal: Envelope) => {
+            const bodies = new KeyedHash(config.SOMA_MASTER_KEY);
+            return new IdempotentWrites({ schema: 'catalog', transaction, seal, bodies });
+          },
+        },
+        {
+          provide: IdempotencyRetention,
+          inject: [SweepTransaction],
+          useFactory: (sweep: SweepTransaction) => new IdempotencyRetention('catalog', sweep),
+        },
+      ],
+      exports: [CATALOG_CONFIG, IdempotentWrites],
     };
   }
 }

@@ -18,7 +18,7 @@ export interface AccessRule {
    */
   relation?: ObjectRelation;
   /** Where the request names the thing. Default: `params.id`. */
-  id?: 'params.id' | 'body.session_id';
+  id?: 'params.id' | 'params.name' | 'body.session_id';
   /** Whether the request may name a thing that is not there yet; it then becomes the caller's. */
   mayBeNew?: boolean;
 }

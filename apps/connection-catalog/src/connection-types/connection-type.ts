@@ -1,0 +1,124 @@
+import { z } from 'zod';
+
+/** The longest value of a field. */
+const MAX_VALUE = 8192;
+const MAX_URL = 2048;
+
+/** What a connection's fields hold, secrets left out. */
+export type FieldValues = Readonly<Record<string, unknown>>;
+
+/** Where a credential stands in a request. One whose field is not set stands nowhere. */
+export type CredentialPlace =
+  | {
+      in: 'header';
+      field: string;
+      /** The header, or the field that names it. */
+      name: string | { field: string };
+      /** Before the value, as in `Bearer `. */
+      prefix?: string;
+    }
+  | { in: 'query'; field: string; name: string }
+  /** Before the path of every request, as in `/bot<token>`. */
+  | { in: 'path'; field: string; prefix: string }
+  /** RFC 7617. Both are fields; the user's name may be a plain one. */
+  | { in: 'basic'; username: string; password: string };
+
+/** A request of ours to what a connection leads to. */
+export interface HttpAccess {
+  /** Where it is: the field that says so, or where everybody's is. */
+  baseUrl: { field: string; default?: string } | string;
+  credentials: readonly CredentialPlace[];
+  /** Sent with every request, as the version of an API is. */
+  headers?: Readonly<Record<string, string>>;
+}
+
+/** A kind of account that can be connected. Each is one file, named in `registry.ts`. */
+export interface ConnectionType {
+  /** As connections name it. */
+  name: string;
+  /** As people know it. */
+  title: string;
+  description: string;
+  /** The fields, secrets among them. What is not a field is refused. */
+  fields: z.ZodObject;
+  /** Says what is wrong with fields that are each right. `set` names the secrets that are set. */
+  check?: (fields: FieldValues, set: ReadonlySet<string>) => FieldFault[];
+  /** How it is reached by HTTP; undefined for what speaks something else. */
+  http?: HttpAccess;
+  /** Requests a minute where neither the connection nor the operator says otherwise. */
+  defaultRateRpm?: number;
+  /** Whether it can send us webhooks. */
+  receivesWebhooks?: boolean;
+}
+
+/** What is wrong with one field. */
+export interface FieldFault {
+  field: string;
+  message: string;
+}
+
+/** JSON Schema's mark of what is written and never read. It is ours of a secret. */
+const SECRET = { writeOnly: true } as const;
+
+/** A text that everybody may see. */
+export function textField(description: string): z.ZodString {
+  return z.string().min(1).max(MAX_VALUE).meta({ description });
+}
+
+/** A credential: it is kept by the secret backend and never shown. */
+export function secretField(description: string): z.ZodString {
+  return z
+    .string()
+    .min(1)
+    .max(MAX_VALUE)
+    .meta({ description, ...SECRET });
+}
+
+/** An address over HTTP. Where it leads is checked whenever it is used. */
+export function urlField(description: string): z.ZodURL {
+  return z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .max(MAX_URL)
+    .refine((text) => !hasUserInfo(text), 'must hold no user name and no password')
+    .meta({ description });
+}
+
+/** A name or an address of a host. */
+export function hostField(description: string): z.ZodString {
+  return z
+    .string()
+    .max(253)
+    .regex(/^[A-Za-z0-9._:-]+$/, 'must be the name or the address of a host')
+    .meta({ description });
+}
+
+/** A TCP port. */
+export function portField(description: string): z.ZodInt {
+  return z.int().min(1).max(65_535).meta({ description });
+}
+
+/** By which a type's webhooks are verified; the previous one while they are exchanged. */
+export const webhookSecretFields = {
+  webhook_secret: secretField('What the webhooks of this account are signed with.').optional(),
+  webhook_secret_previous: secretField(
+    'The secret before it, which is good until it is removed.',
+  ).optional(),
+};
+
+/** Whether a field of a type is a secret. */
+export function isSecretField(type: ConnectionType, field: string): boolean {
+  const shape = type.fields.shape as Record<string, z.ZodType | undefined>;
+  const schema = shape[field];
+  return schema !== undefined && metaOf(schema)['writeOnly'] === true;
+}
+
+/** What was said about a field, also below `optional` and `default`. */
+function metaOf(schema: z.core.$ZodType): Record<string, unknown> {
+  const { innerType } = schema._zod.def as { innerType?: z.core.$ZodType };
+  return { ...(innerType && metaOf(innerType)), ...z.globalRegistry.get(schema) };
+}
+
+function hasUserInfo(text: string): boolean {
+  const { username, password } = new URL(text);
+  return username !== '' || password !== '';
+}

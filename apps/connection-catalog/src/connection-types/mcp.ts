@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import {
+  type ConnectionType,
+  type FieldFault,
+  type FieldValues,
+  secretField,
+  textField,
+  urlField,
+} from './connection-type.ts';
+
+const MAX_ARGUMENTS = 50;
+
+/** https://modelcontextprotocol.io/specification */
+export const mcp: ConnectionType = {
+  name: 'mcp',
+  title: 'MCP server',
+  description: 'Tools behind the Model Context Protocol: at an address, or a program to start.',
+  fields: z.strictObject({
+    url: urlField('Where the server is.').optional(),
+    command: textField('The program that is the server.').optional(),
+    arguments: z
+      .array(z.string().max(1024))
+      .max(MAX_ARGUMENTS)
+      .optional()
+      .meta({ description: 'What the program is started with. No secret: everybody sees them.' }),
+    token: secretField('Sent as `Authorization: Bearer …`.').optional(),
+    headers: secretField('Further headers, as a JSON object of texts.').optional(),
+    environment: secretField(
+      'What the program finds in its environment, as a JSON object of texts.',
+    ).optional(),
+  }),
+  check: checkTransport,
+  http: {
+    baseUrl: { field: 'url' },
+    credentials: [{ in: 'header', field: 'token', name: 'authorization', prefix: 'Bearer ' }],
+  },
+};
+
+function checkTransport({ url, command }: FieldValues): FieldFault[] {
+  return (url === undefined) === (command === undefined)
+    ? [{ field: 'url', message: 'must be set, or command, and not both' }]
+    : [];
+}

@@ -1,0 +1,83 @@
+import { Injectable } from '@nestjs/common';
+import type { AuditOrigin } from '@soma/auth';
+import type { AuditReport } from '@soma/contracts';
+import { AuditEvents, ConfigUpdates } from '@soma/messaging';
+import type { EntityManager } from 'typeorm';
+import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
+import type { FieldChange } from './connection-fields.ts';
+import type { ConnectionRow, SetCredential } from './connection-row.ts';
+
+/** What happened to a connection, for the audit log. */
+export interface ConnectionEvent {
+  origin: AuditOrigin;
+  tenantId: string;
+  /** As in `connection.created`. */
+  action: string;
+  name: string;
+  outcome?: AuditReport['outcome'];
+  details?: AuditReport['details'];
+}
+
+/** What every change of a connection does besides changing its row. */
+@Injectable()
+export class ConnectionChanges {
+  constructor(
+    private readonly secrets: ConnectionSecrets,
+    private readonly updates: ConfigUpdates,
+    private readonly audit: AuditEvents,
+  ) {}
+
+  /** Writes and removes credentials, and answers which are set then. */
+  async applySecrets(
+    manager: EntityManager,
+    connection: Pick<ConnectionRow, 'connection_id' | 'credentials'> & { tenant_id: string },
+    change: Pick<FieldChange, 'written' | 'removed'>,
+  ): Promise<Record<string, SetCredential>> {
+    const backend = this.secrets.within(manager);
+    const location = { tenantId: connection.tenant_id, connection: connection.connection_id };
+    const credentials = new Map(Object.entries(connection.credentials));
+    for (const [field, value] of change.written) {
+      const version = await backend.write({ ...location, field }, value);
+      credentials.set(field, { version, changed_at: new Date().toISOString() });
+    }
+    for (const field of change.removed) {
+      await backend.delete({ ...location, field });
+      credentials.delete(field);
+    }
+    return Object.fromEntries(credentials);
+  }
+
+  /** Has every process let go of what it holds of the connection. */
+  async announce(
+    manager: EntityManager,
+    tenantId: string,
+    { name, version, deleted = false }: { name: string; version: number; deleted?: boolean },
+  ): Promise<void> {
+    await this.updates.append(manager, {
+      tenant_id: tenantId,
+      entity: 'connection',
+      id: `${tenantId}:${name}`,
+      version,
+      deleted,
+    });
+  }
+
+  /** Once the change is committed. */
+  report({
+    origin,
+    tenantId,
+    action,
+    name,
+    outcome = 'success',
+    details = {},
+  }: ConnectionEvent): void {
+    this.audit.record({
+      ...origin,
+      tenant_id: tenantId,
+      action,
+      target: { type: 'connection', id: name },
+      outcome,
+      details,
+    });
+  }
+}

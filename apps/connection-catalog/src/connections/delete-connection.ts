@@ -1,0 +1,76 @@
+import { Injectable } from '@nestjs/common';
+import { assertVersion, type Caller } from '@soma/auth';
+import { Problem } from '@soma/kernel';
+import { TenantTransaction } from '@soma/persistence';
+import type { EntityManager } from 'typeorm';
+import { ConnectionChanges } from './connection-changes.ts';
+import type { ConnectionRow } from './connection-row.ts';
+import { ConnectionUsages } from './connection-usages.ts';
+import { ConnectionsRepository } from './connections.repository.ts';
+
+/** How many of what uses a connection a refusal names. */
+const USAGES_NAMED = 5;
+
+/** Removes a connection and its credentials. */
+@Injectable()
+export class DeleteConnection {
+  constructor(
+    private readonly transaction: TenantTransaction,
+    private readonly connections: ConnectionsRepository,
+    private readonly usages: ConnectionUsages,
+    private readonly changes: ConnectionChanges,
+  ) {}
+
+  /**
+   * @param which - `force`: also while something depends on it.
+   * @throws {@link Problem} 404 `connection_not_found`, 409 `connection_in_use`, 412
+   *   `version_mismatch`
+   */
+  async execute(caller: Caller, which: { name: string; force: boolean }): Promise<void> {
+    const { tenant_id } = caller.principal;
+    await this.transaction.run(tenant_id, async (manager) => {
+      const row = await this.connections.lock(manager, tenant_id, which.name);
+      assertVersion(caller, row.version);
+      if (!which.force) {
+        await this.assertUnused(manager, tenant_id, row);
+      }
+      await this.remove(manager, tenant_id, row);
+    });
+    this.changes.report({
+      origin: caller.origin,
+      tenantId: tenant_id,
+      action: 'connection.deleted',
+      name: which.name,
+      details: { force: which.force },
+    });
+  }
+
+  private async remove(
+    manager: EntityManager,
+    tenantId: string,
+    row: ConnectionRow,
+  ): Promise<void> {
+    const change = { written: new Map(), removed: Object.keys(row.credentials) };
+    await this.changes.applySecrets(manager, { tenant_id: tenantId, ...row }, change);
+    await this.connections.remove(manager, tenantId, row.connection_id);
+    const { name, version } = row;
+    await this.changes.announce(manager, tenantId, { name, version: version + 1, deleted: true });
+  }
+
+  private async assertUnused(
+    manager: EntityManager,
+    tenantId: string,
+    row: ConnectionRow,
+  ): Promise<void> {
+    const usages = await this.usages.list(manager, tenantId, row.connection_id);
+    if (usages.length > 0) {
+      const named = usages.slice(0, USAGES_NAMED).map(({ used_by, id }) => `${used_by} ${id}`);
+      const more = usages.length > named.length ? ` and ${usages.length - named.length} more` : '';
+      throw new Problem({
+        status: 409,
+        code: 'connection_in_use',
+        detail: `It is used by ${named.join(', ')}${more}. Change those first, or repeat with ?force=true.`,
+      });
+    }
+  }
+}
