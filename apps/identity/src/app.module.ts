@@ -24,6 +24,7 @@ import type { IdentityConfig } from './identity.config.ts';
 import { MasterKeyModule } from './master-key/master-key.module.ts';
 import { OAuthModule } from './oauth/oauth.module.ts';
 import { PolicyBundleModule } from './policy-bundle/policy-bundle.module.ts';
+import { PolicyChangesModule } from './policy-bundle/policy-changes.module.ts';
 import { RuntimeModule } from './runtime/runtime.module.ts';
 import { SecondFactorsModule } from './second-factors/second-factors.module.ts';
 import { vaultOptions } from './signing-keys/signing-keys.config.ts';
@@ -82,8 +83,9 @@ function auditing(config: IdentityConfig, logger: Logger): (DynamicModule | Type
   return [
     AuditEventsModule.connect(config, logger),
     DenialReports.to(AuditEvents),
-    AuditModule,
+    AuditModule.configure(config.IDENTITY_OPERATOR_TENANT),
     HeadExportModule.to(config.AUDIT_HEADS_FILE),
+    PolicyChangesModule.of(config.POLICY_BUNDLE_FILE),
   ];
 }
 

@@ -56,6 +56,7 @@ const SWEEP_POLICIES = [
   'identity.api_keys use UPDATE {identity_sweep}',
   'identity.config_updates relay_mark UPDATE {identity_sweep}',
   'identity.config_updates relay_read SELECT {identity_sweep}',
+  'identity.config_updates retention DELETE {identity_sweep}',
   'identity.idempotency_keys retention ALL {identity_sweep}',
   'identity.invitations redemption SELECT {identity_sweep}',
   'identity.members memberships SELECT {identity_sweep}',

@@ -1,10 +1,12 @@
-import { TransientError } from '@soma/kernel';
+import { retryTransient, TransientError } from '@soma/kernel';
 import { createRemoteJWKSet, errors, jwtVerify, type JWTPayload, type JWTVerifyGetKey } from 'jose';
 import { CLOCK_LEEWAY_SECONDS } from './token-claims.ts';
 
 /** What providers sign ID tokens with. Each is asymmetric: a client secret never verifies one. */
 const ALGORITHMS = ['RS256', 'ES256', 'PS256', 'EdDSA'];
 const TIMEOUT_MS = 10_000;
+/** How often the keys are asked for before a sign-in fails. */
+const ATTEMPTS = 3;
 /** Long enough to be no burden, short enough to follow a provider that rotates. */
 const KEYS_MAX_AGE_MS = 300_000;
 /** An ID token was made a moment ago: it came in the answer to the code. */
@@ -15,6 +17,8 @@ export interface IdTokensOptions {
   issuer: string;
   jwksUrl: string;
   clientId: string;
+  /** How long one request for the keys may take. Default: 10 s. */
+  timeoutMs?: number;
 }
 
 /** Verifies the ID tokens of one OpenID provider (OpenID Connect Core §3.1.3.7). */
@@ -23,7 +27,7 @@ export class IdTokens {
 
   constructor(private readonly options: IdTokensOptions) {
     this.remote = createRemoteJWKSet(new URL(options.jwksUrl), {
-      timeoutDuration: TIMEOUT_MS,
+      timeoutDuration: options.timeoutMs ?? TIMEOUT_MS,
       cacheMaxAge: KEYS_MAX_AGE_MS,
     });
   }
@@ -54,16 +58,21 @@ export class IdTokens {
     return payload;
   }
 
-  private readonly findKey: JWTVerifyGetKey = async (header, token) => {
+  private readonly findKey: JWTVerifyGetKey = (header, token) =>
+    retryTransient(async () => this.askForKey(header, token), { attempts: ATTEMPTS });
+
+  private async askForKey(
+    ...asked: Parameters<JWTVerifyGetKey>
+  ): Promise<Awaited<ReturnType<JWTVerifyGetKey>>> {
     try {
-      return await this.remote(header, token);
+      return await this.remote(...asked);
     } catch (error) {
       if (isAboutKeys(error)) {
         throw error;
       }
       throw new TransientError(`GET ${this.options.jwksUrl}`, { cause: error });
     }
-  };
+  }
 }
 
 /** Whether there are keys, and none of them is the right one. */

@@ -55,6 +55,16 @@ describe('Revocations', () => {
     expect(revocations.isRevoked(ann)).toBe(false);
   });
 
+  it('voids one token, and no other of the same principal', () => {
+    const revocations = new Revocations();
+    revocations.apply(update({ id: 'acme:ann:t7', version: 1_000, deleted: true }));
+
+    expect(revocations.isRevoked({ ...ann, token_id: 't7' })).toBe(true);
+    expect(revocations.isRevoked({ ...ann, token_id: 't8' })).toBe(false);
+    expect(revocations.isRevoked({ ...ann, tenant_id: 'globex', token_id: 't7' })).toBe(false);
+    expect(revocations.isRevoked(ann)).toBe(false);
+  });
+
   it('leaves what concerns others alone', () => {
     const revocations = new Revocations();
     revocations.apply(update({ entity: 'connection', deleted: true }));

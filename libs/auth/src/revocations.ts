@@ -10,7 +10,8 @@ const NEVER = -1;
  * What has been taken back of tokens that would still be good by themselves.
  *
  * A process hears of it from the topic `config.updates`, from its beginning on, and keeps for each
- * principal the second up to which its tokens are void. The store is bounded: what was heard first is
+ * principal the second up to which its tokens are void, and single tokens with the second in which
+ * they were made. The store is bounded: what was heard first is
  * given up first, and from then on every token that is not newer than what was given up is void,
  * whoever's it is. Its owner obtains another; a revoked one never comes back.
  */
@@ -32,14 +33,19 @@ export class Revocations {
   }
 
   /** Whether the credential behind a principal was taken back after it had been issued. */
-  isRevoked({ tenant_id, subject, api_key_id, issued_at = 0 }: Principal): boolean {
+  isRevoked(credential: Principal): boolean {
     if (this.voidUpTo.size === 0) {
       return false;
     }
-    const key =
-      api_key_id === undefined ? NEVER : this.secondOf(`api_key:${tenant_id}:${api_key_id}`);
-    const principal = this.secondOf(`principal:${tenant_id}:${subject}`);
-    return issued_at <= Math.max(key, principal, this.everyoneUpTo);
+    const { tenant_id, subject, token_id = '', api_key_id = '', issued_at = 0 } = credential;
+    const person = `${tenant_id}:${subject}`;
+    const voidUpTo = Math.max(
+      this.everyoneUpTo,
+      this.secondOf(`principal:${person}`),
+      this.secondOf(`principal:${person}:${token_id}`),
+      this.secondOf(`api_key:${tenant_id}:${api_key_id}`),
+    );
+    return issued_at <= voidUpTo;
   }
 
   private secondOf(name: string): number {

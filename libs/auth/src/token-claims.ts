@@ -61,7 +61,7 @@ export function principalOf(
   external?: External,
 ): Principal {
   const tenantClaim = tenantClaims.find((name) => claims[name] !== undefined);
-  const { iat } = claims;
+  const { iat, jti } = claims;
   return wellFormedPrincipal.parse({
     subject: withPrefix(external?.subjectPrefix, claims['sub']),
     tenant_id: tenantClaim && claims[tenantClaim],
@@ -70,6 +70,7 @@ export function principalOf(
     authenticated_at: claims['auth_time'],
     // In seconds; RFC 7519 §2 allows fractions.
     issued_at: typeof iat === 'number' ? Math.floor(iat) : undefined,
+    token_id: typeof jti === 'string' ? jti : undefined,
     ...(external
       ? { role: external.role }
       : { role: claims['role'], api_key_id: claims[API_KEY_CLAIM] }),

@@ -20,6 +20,8 @@ export const principal = z.object({
    * voids it.
    */
   issued_at: z.int().optional(),
+  /** The credential itself: the token's `jti`. It can be revoked alone. */
+  token_id: z.string().optional(),
   /** The API key that the credential was obtained with. */
   api_key_id: z.string().optional(),
 });

@@ -111,17 +111,20 @@ export class StreamWatch
 }
 
 function concerns({ entity, id, tenant_id }: ConfigUpdate, principal: Principal): boolean {
-  if (principal.tenant_id !== tenant_id) {
-    return false;
-  }
+  const isOfTenant = principal.tenant_id === tenant_id;
+  return isOfTenant && (entity === 'relationships' || idsOf(entity, principal).includes(id));
+}
+
+/** Under which ids an update of an entity would be about this credential. */
+function idsOf(entity: ConfigUpdate['entity'], principal: Principal): string[] {
+  const { tenant_id, subject, token_id, api_key_id } = principal;
   switch (entity) {
     case 'principal':
-      return id === `${tenant_id}:${principal.subject}`;
+      return [`${tenant_id}:${subject}`, `${tenant_id}:${subject}:${token_id ?? ''}`];
     case 'api_key':
-      return id === `${tenant_id}:${principal.api_key_id ?? ''}`;
+      return [`${tenant_id}:${api_key_id ?? ''}`];
     case 'relationships':
-      return true;
     case 'connection':
-      return false;
+      return [];
   }
 }

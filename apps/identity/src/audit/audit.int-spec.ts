@@ -89,7 +89,7 @@ describe('/v1/audit', () => {
         PersistenceModule.connect({ url: databaseUrl, sweepRole: 'identity_sweep' }),
         MessagingModule.connect(config, { clientId: 'audit-tests', logger }),
         AuditEventsModule.connect({ AUDIT_FALLBACK_FILE: undefined }, logger),
-        AuditModule,
+        AuditModule.configure('soma'),
       ],
     });
     service = application;

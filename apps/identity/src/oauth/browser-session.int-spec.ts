@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ACR } from '@soma/auth';
-import { Browser, claimsOf, Deployment, ISSUER, SERVICE_SECRET } from './spec-support.ts';
+import { Browser } from './browser/spec-support.ts';
+import { claimsOf, Deployment, ISSUER, SERVICE_SECRET } from './spec-support.ts';
 
 describe('the sign-in of a browser', () => {
   const running = new AsyncDisposableStack();
@@ -218,6 +219,21 @@ describe('the sign-in of a browser', () => {
 
       expect(before).toMatchObject({ active: true, sub: ann, tenant: 'acme', aud: 'gateway' });
       expect(await introspect(token)).toEqual({ active: false });
+    });
+
+    it('until it is given back, by which nothing else of the sign-in ends (RFC 7009)', async () => {
+      const { browser, token } = await signedIn();
+
+      const answer = await fetch(new URL('/oauth/revoke', pods[0]), {
+        method: 'POST',
+        body: new URLSearchParams({ client_id: 'ui', token }),
+      });
+
+      expect([answer.status, await answer.text()]).toEqual([200, '']);
+      expect(await introspect(token)).toEqual({ active: false });
+      const refreshed = await browser.refresh();
+      const { access_token } = (await refreshed.json()) as { access_token: string };
+      expect(await introspect(access_token)).toMatchObject({ active: true });
     });
 
     it('by who authenticates, for tokens of ours and services of theirs', async () => {

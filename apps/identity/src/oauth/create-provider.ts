@@ -12,7 +12,6 @@ import { ApiKeyClients } from '../api-keys/api-key-clients.ts';
 import type { CurrentKeys } from '../signing-keys/key-ring.ts';
 import { ProviderKey, type SigningKey } from '../signing-keys/signing-key.ts';
 import { ApiKeyAdapter, keyOf, keyTokenSeconds, speakForServiceAccount } from './api-key-grants.ts';
-import { interactionPolicyWithAcr } from './demanded-acr.ts';
 import { CLIENTS, OAUTH_OPTIONS, type OAuthOptions } from './oauth-options.ts';
 import { devicePages, renderFault } from './pages.ts';
 import { rememberRefreshes } from './refresh-answers.ts';
@@ -20,7 +19,8 @@ import { giveRefreshTokensAsCookies } from './refresh-cookie.ts';
 import { isSecretOf, type RegisteredClient, type RegisteredClients } from './registered-clients.ts';
 import { OidcRecords } from './oidc-records.ts';
 import { RecordAdapter } from './record-adapter.ts';
-import { introspectAccessTokens } from './structured-tokens.ts';
+import { answerForAccessTokens } from './structured-tokens.ts';
+import { interactionsOf } from './tenant-prompt.ts';
 import { TokenAudit } from './token-audit.ts';
 import { TokenContent } from './token-content.ts';
 
@@ -68,6 +68,7 @@ export function createProvider(parts: ProviderParts, keys: CurrentKeys): Provide
     jwks: { keys: signingFirst(keys).map((key) => new ProviderKey(key)) },
     clients: [...clients.values()].map(metadataOf),
     features: featuresFor(content),
+    interactions: interactionsOf((userId) => content.countTenants(userId)),
     findAccount: (_context, subject) => content.account(subject),
     loadExistingGrant: (context) => content.grantFor(context),
     // A token of a step-up brings its own: no client has asked for it here.
@@ -80,9 +81,10 @@ export function createProvider(parts: ProviderParts, keys: CurrentKeys): Provide
   compareSecrets(provider, parts);
   keepTenantInGrants(provider);
   giveRefreshTokensAsCookies(provider, parts.options.apiBaseUrl.startsWith('https:'));
-  rememberRefreshes(provider, records);
+  // Outside of what follows, which may answer a repeat as the first time was answered.
   parts.audit.follow(provider);
-  introspectAccessTokens(provider, {
+  rememberRefreshes(provider, records);
+  answerForAccessTokens(provider, {
     keys: keys.published.map(({ publicKey }) => publicKey),
     revoked: content.revoked,
   });
@@ -135,17 +137,13 @@ const WHAT_IS_OFFERED: Configuration = {
   },
   responseTypes: ['code'],
   pkce: { required: () => true },
-  extraParams: ['tenant'],
+  extraParams: ['tenant', 'invitation'],
   extraClientMetadata: { properties: ['soma'] },
   clientAuthMethods: ['client_secret_basic', 'client_secret_post', 'none'],
   clientDefaults: { id_token_signed_response_alg: ALGORITHM },
   enabledJWA: { idTokenSigningAlgValues: [ALGORITHM], dPoPSigningAlgValues: [ALGORITHM] },
   allowOmittingSingleRegisteredRedirectUri: false,
   acrValues: Object.values(ACR),
-  interactions: {
-    policy: interactionPolicyWithAcr(),
-    url: (_context, { uid }) => `/api/auth/sign-in/${uid}`,
-  },
   issueRefreshToken: (_context, client) => client.grantTypeAllowed('refresh_token'),
   // A refresh token outlives the browser's session; signing out ends both.
   expiresWithSession: () => false,

@@ -1,33 +1,43 @@
 import { ACR } from '@soma/auth';
 import { interactionPolicy, type KoaContextWithOIDC } from 'oidc-provider';
 
-const { base, Check } = interactionPolicy;
+const { Check } = interactionPolicy;
 
 /** From the weakest to the strongest. */
 const STRENGTHS: readonly string[] = Object.values(ACR);
+const REASON = 'acr_values';
 
 /**
- * When a person is asked to sign in: besides the usual, when the client asks for a stronger sign-in
+ * When a person is asked to sign in, besides the usual: when the client asks for a stronger sign-in
  * than the browser's session is (`acr_values`, RFC 9470 §4).
  */
-export function interactionPolicyWithAcr(): interactionPolicy.DefaultPolicy {
-  const policy = base();
-  policy.get('login')?.checks.add(
-    new Check('acr_values', 'a stronger sign-in is asked for', isTooWeak, ({ oidc }) => ({
-      acr_values: oidc.params?.['acr_values'],
-    })),
-  );
-  return policy;
+export function acrCheck(): interactionPolicy.Check {
+  const details = ({ oidc }: KoaContextWithOIDC) => ({ acr_values: oidc.params?.['acr_values'] });
+  return new Check(REASON, 'a stronger sign-in is asked for', isTooWeak, details);
+}
+
+/** Whether the person need not say again who they are, and only prove it better. */
+export function isStepUpAlone(reasons: readonly string[]): boolean {
+  return reasons.length === 1 && reasons[0] === REASON;
+}
+
+/** The weakest of those that a client asks for; what it asks for and nobody knows does not count. */
+export function leastAcr(wanted: unknown): string | undefined {
+  const strengths = typeof wanted === 'string' ? wanted.split(' ').map(strengthOf) : [];
+  return STRENGTHS[Math.min(...strengths.filter((strength) => strength >= 0))];
+}
+
+/** Whether a sign-in is weaker than what is asked for. */
+export function isWeaker(acr: string | undefined, least: string | undefined): boolean {
+  return strengthOf(acr) < strengthOf(least);
 }
 
 function isTooWeak({ oidc }: KoaContextWithOIDC): boolean {
   const { params, session, result } = oidc;
-  const wanted = params?.['acr_values'];
   // It is a wish (OpenID Connect Core §3.1.2.1): who has no second factor comes back without.
-  if (typeof wanted !== 'string' || result?.login !== undefined) {
-    return false;
-  }
-  const strengths = wanted.split(' ').map((acr) => STRENGTHS.indexOf(acr));
-  const least = Math.min(...strengths.filter((strength) => strength >= 0));
-  return Number.isFinite(least) && STRENGTHS.indexOf(session?.acr ?? '') < least;
+  return result?.login === undefined && isWeaker(session?.acr, leastAcr(params?.['acr_values']));
+}
+
+function strengthOf(acr: string | undefined): number {
+  return STRENGTHS.indexOf(acr ?? '');
 }

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Browser, claimsOf, Deployment, ISSUER, SERVICE_SECRET } from './spec-support.ts';
+import { Browser } from './browser/spec-support.ts';
+import { claimsOf, Deployment, ISSUER, SERVICE_SECRET } from './spec-support.ts';
 
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code';
 

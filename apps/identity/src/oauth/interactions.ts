@@ -1,7 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { Secret } from '@soma/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Interaction } from 'oidc-provider';
 import { AuthorizationServer } from './authorization-server.ts';
+import { isStepUpAlone, leastAcr } from './demanded-acr.ts';
+import { TENANT_PROMPT } from './tenant-prompt.ts';
 
 /** How a person has signed in. */
 export interface SignIn {
@@ -12,26 +15,50 @@ export interface SignIn {
   acr: string;
 }
 
+/** Whom the browser's session at identity is of, and how they signed in for it. */
+type KnownPerson = Omit<SignIn, 'acr'>;
+
+/** What a browser was sent to the pages for: by which request of a client, and what it still lacks. */
+export interface Visit {
+  uid: string;
+  /** `tenant`: who it is is known, and what is open is for which tenant. */
+  wants: 'sign_in' | 'stronger_sign_in' | 'tenant';
+  /** Whom the browser is known to be of; nobody for `sign_in`. */
+  person: KnownPerson | undefined;
+  /** The weakest sign-in that satisfies the client, where it asks for more than any. */
+  leastAcr: string | undefined;
+  /** The token of an invitation that the person follows. */
+  invitation: Secret | undefined;
+  /** Where the browser goes in the end: the client's own address, which has been compared. */
+  redirectUri: string | undefined;
+}
+
 /** The sign-ins under way: between the request of a client and its answer. */
 @Injectable()
 export class Interactions {
   constructor(private readonly server: AuthorizationServer) {}
 
   /**
-   * What a browser is to sign in for: the client's request in `params`, and in `prompt` why it is
-   * asked.
+   * What a browser is to sign in for.
    *
    * @throws oidc-provider's `SessionNotFound` for a browser that did not come from a request.
    */
-  find(request: FastifyRequest, reply: FastifyReply): Promise<Interaction> {
+  async find(request: FastifyRequest, reply: FastifyReply): Promise<Visit> {
     this.server.pinToIssuer(request);
-    return this.server.current().interactionDetails(request.raw, reply.raw);
+    return visitOf(await this.server.current().interactionDetails(request.raw, reply.raw));
   }
 
   /** Goes on with the client's request as the person who has signed in. It answers the browser. */
   async finish(request: FastifyRequest, reply: FastifyReply, signIn: SignIn): Promise<void> {
     const { userId: accountId, amr, acr } = signIn;
-    await this.end(request, reply, { login: { accountId, amr, acr } });
+    // The time is said here, for the result stays while the person goes on to choose a tenant.
+    const ts = Math.floor(Date.now() / 1000);
+    await this.end(request, reply, { login: { accountId, amr, acr, ts } });
+  }
+
+  /** Goes on for one of the person's tenants. It answers the browser. */
+  async choose(request: FastifyRequest, reply: FastifyReply, tenantId: string): Promise<void> {
+    await this.end(request, reply, { [TENANT_PROMPT]: { tenant_id: tenantId } });
   }
 
   /** Sends the browser back to its client without a sign-in. */
@@ -46,9 +73,31 @@ export class Interactions {
   ): Promise<void> {
     this.server.pinToIssuer(request);
     const provider = this.server.current();
-    const returnTo = await provider.interactionResult(request.raw, reply.raw, result, {
-      mergeWithLastSubmission: false,
-    });
+    // With what an earlier page of the same request came to: who has just signed in need not again.
+    const returnTo = await provider.interactionResult(request.raw, reply.raw, result);
     await reply.status(303).header('cache-control', 'no-store').header('location', returnTo).send();
   }
+}
+
+function visitOf({ uid, prompt, params, session }: Interaction): Visit {
+  const wants = wantsOf(prompt);
+  const { invitation, redirect_uri } = params;
+  return {
+    uid,
+    wants,
+    person:
+      wants === 'sign_in' || session === undefined
+        ? undefined
+        : { userId: session.accountId, amr: session.amr ?? [] },
+    leastAcr: leastAcr(params['acr_values']),
+    invitation: typeof invitation === 'string' ? new Secret(invitation) : undefined,
+    redirectUri: typeof redirect_uri === 'string' ? redirect_uri : undefined,
+  };
+}
+
+function wantsOf({ name, reasons }: Interaction['prompt']): Visit['wants'] {
+  if (name === TENANT_PROMPT) {
+    return 'tenant';
+  }
+  return isStepUpAlone(reasons) ? 'stronger_sign_in' : 'sign_in';
 }

@@ -99,8 +99,10 @@ export class OAuthController {
   @Post('oauth/revoke')
   @HttpCode(200)
   @Operation({
-    summary: 'Give a refresh token back',
-    description: 'RFC 7009. All that came of the same sign-in ends, access tokens included.',
+    summary: 'Give a token back',
+    description:
+      'RFC 7009. With a refresh token all that came of the same sign-in ends, access tokens ' +
+      'included; an access token ends alone, everywhere within a second.',
     answer: z.string(),
     public: true,
   })

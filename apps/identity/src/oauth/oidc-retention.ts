@@ -6,6 +6,7 @@ import {
 } from '@nestjs/common';
 import { RepeatedWork } from '@soma/kernel';
 import { OidcRecords } from './oidc-records.ts';
+import { RevokedTokens } from './revoked-tokens.ts';
 
 const EVERY_MS = 10 * 60 * 1000;
 
@@ -15,13 +16,19 @@ export class OidcRetention implements OnApplicationBootstrap, OnApplicationShutd
   private readonly logger = new Logger(OidcRetention.name);
   private readonly work = new RepeatedWork({
     everyMs: EVERY_MS,
-    act: () => this.records.removeExpired(),
+    act: async () => {
+      await this.records.removeExpired();
+      await this.revoked.removeOld();
+    },
     onFailure: (error) => {
       this.logger.warn({ error, message: 'Removing expired sign-ins failed; trying again.' });
     },
   });
 
-  constructor(private readonly records: OidcRecords) {}
+  constructor(
+    private readonly records: OidcRecords,
+    private readonly revoked: RevokedTokens,
+  ) {}
 
   onApplicationBootstrap(): void {
     this.work.start();

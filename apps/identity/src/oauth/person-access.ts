@@ -26,20 +26,21 @@ export class PersonAccess {
       : undefined;
   }
 
+  async countTenants(userId: string): Promise<number> {
+    return (await this.members.ofUser(userId)).length;
+  }
+
   /**
-   * Which of a person's tenants they sign in to.
+   * Which of a person's tenants they sign in to; none where they have yet to choose one.
    *
-   * @param wanted - What the client asked for. Without it the person must have one tenant.
+   * @param wanted - What they chose or the client asked for.
    */
-  async signInTo(userId: string, wanted: unknown): Promise<Membership> {
+  async signInTo(userId: string, wanted: unknown): Promise<string | undefined> {
     const memberships = await this.members.ofUser(userId);
     if (wanted !== undefined) {
-      return memberOf(memberships.find(({ tenant_id }) => tenant_id === wanted));
+      return memberOf(memberships.find(({ tenant_id }) => tenant_id === wanted)).tenant_id;
     }
-    if (memberships.length > 1) {
-      throw new errors.InvalidRequest('the person has several tenants: name one in "tenant"');
-    }
-    return memberOf(memberships[0]);
+    return memberships.length === 1 ? memberships[0]?.tenant_id : undefined;
   }
 
   /** What a person is in a tenant now. It may be less than when they signed in, or nothing. */

@@ -2,6 +2,7 @@ import { createPublicKey, type JsonWebKey, verify } from 'node:crypto';
 import type Provider from 'oidc-provider';
 import type { Client, KoaContextWithOIDC } from 'oidc-provider';
 import { z } from 'zod';
+import { requestIdOf } from './koa-request.ts';
 import type { RevokedTokens } from './revoked-tokens.ts';
 import { registrationOf } from './token-content.ts';
 
@@ -20,37 +21,62 @@ const tokenClaims = z.looseObject({
   aud: z.string(),
   tenant: z.string(),
   client_id: z.string(),
+  jti: z.string(),
   iat: z.int(),
   exp: z.int(),
+  api_key_id: z.string().optional(),
   cnf: z.looseObject({ jkt: z.string() }).optional(),
 });
 type TokenClaims = z.output<typeof tokenClaims>;
 
-/** What introspection of an access token needs. */
+/** What the server needs to know of access tokens that clients show it. */
 export interface StructuredTokens {
   keys: readonly PublishedKey[];
   revoked: RevokedTokens;
 }
 
-/**
- * Answers introspection (RFC 7662) of access tokens, which say everything themselves.
- *
- * oidc-provider refuses those, after it has authenticated the client: services are to verify them.
- * But a client that cannot is told here what they would find.
- */
-export function introspectAccessTokens(provider: Provider, tokens: StructuredTokens): void {
+/** Answers for access tokens, which say everything themselves: oidc-provider has nothing stored. */
+export function answerForAccessTokens(provider: Provider, tokens: StructuredTokens): void {
+  const answers = new Map<string, (shown: Shown) => Promise<object | string>>([
+    [provider.pathFor('introspection'), introspect],
+    [provider.pathFor('revocation'), revoke],
+  ]);
   provider.use(async (context: KoaContextWithOIDC, next: () => Promise<void>) => {
     await next();
-    if (context.path !== provider.pathFor('introspection') || !isRefused(context.body)) {
+    const answer = answers.get(context.path);
+    // It refuses those tokens after it has authenticated the client.
+    const client = isRefused(context.body) ? context.oidc.client : undefined;
+    if (answer === undefined || client === undefined) {
       return;
     }
-    const { client, params } = context.oidc;
-    if (client !== undefined) {
-      const claims = readToken(String(params?.['token']), provider.issuer, tokens.keys);
-      context.status = 200;
-      context.body = (await isFor(client, claims, tokens.revoked)) ? answerOf(claims) : INACTIVE;
-    }
+    const token = String(context.oidc.params?.['token']);
+    const claims = readToken(token, provider.issuer, tokens.keys);
+    context.body = await answer({ context, client, claims, revoked: tokens.revoked });
+    context.status = 200;
   });
+}
+
+/** A client that asks about an access token, or gives it back. */
+interface Shown {
+  context: KoaContextWithOIDC;
+  client: Client;
+  /** Undefined for what is no token of this server. */
+  claims: TokenClaims | undefined;
+  revoked: RevokedTokens;
+}
+
+/** RFC 7662: services verify tokens by themselves; who cannot is told what they would find. */
+async function introspect({ client, claims, revoked }: Shown): Promise<object> {
+  return (await isFor(client, claims, revoked)) ? answerOf(claims) : INACTIVE;
+}
+
+/** RFC 7009: the one token is void from then on, and nothing else of its family. */
+async function revoke({ context, client, claims, revoked }: Shown): Promise<string> {
+  // §2.2: what is no token, or not theirs, is answered alike.
+  if (claims?.client_id === client.clientId && claims.exp * 1000 > Date.now()) {
+    await revoked.revoke(claims, { address: context.ip, request_id: requestIdOf(context) });
+  }
+  return '';
 }
 
 /** RFC 7515 §7.1. */
@@ -83,7 +109,7 @@ async function isFor(
   if (!isOwn && !(isService && audiences.includes(claims.aud))) {
     return false;
   }
-  return (await revoked.upTo(claims.tenant, claims.sub)) < claims.iat;
+  return !(await revoked.has(claims));
 }
 
 /** The claims of a token that this server signed. */

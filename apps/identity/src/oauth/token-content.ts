@@ -15,6 +15,7 @@ import type { GrantOwner } from './oidc-records.ts';
 import { type Membership, PersonAccess, scopesOf } from './person-access.ts';
 import type { RegisteredClient } from './registered-clients.ts';
 import { RevokedTokens } from './revoked-tokens.ts';
+import { isInvited, wantedTenant } from './tenant-prompt.ts';
 
 /** A resource indicator is a URI (RFC 8707 §2): this prefix and the name of a service. */
 const RESOURCE_PREFIX = 'urn:soma:';
@@ -28,6 +29,11 @@ export class TokenContent {
     private readonly people: PersonAccess,
     readonly revoked: RevokedTokens,
   ) {}
+
+  /** Of how many tenants a person is a member. */
+  countTenants(userId: string): Promise<number> {
+    return this.people.countTenants(userId);
+  }
 
   /** The person behind a subject, unless they may not sign in any more. */
   account(subject: string): Promise<Account | undefined> {
@@ -61,15 +67,21 @@ export class TokenContent {
     };
   }
 
-  /** Everybody who may use Soma may use its own clients: a sign-in is the whole consent. */
+  /**
+   * Everybody who may use Soma may use its own clients: a sign-in is the whole consent. There is
+   * none before the tenant is known, for which the person is asked next.
+   */
   async grantFor(context: KoaContextWithOIDC): Promise<Grant | undefined> {
     const { oidc } = context;
-    const { client, params, session, account } = oidc;
+    const { client, session, account } = oidc;
     if (client === undefined || session === undefined || account === undefined) {
       return undefined;
     }
     const { accountId } = account;
-    const { tenant_id } = await this.people.signInTo(accountId, params?.['tenant']);
+    const tenant_id = await this.tenantOf(context, accountId);
+    if (tenant_id === undefined) {
+      return undefined;
+    }
     const grant = new oidc.provider.Grant({ accountId, clientId: client.clientId });
     grant.addOIDCScope('openid profile email');
     for (const [resource, { scope }] of Object.entries(oidc.resourceServers ?? {})) {
@@ -93,6 +105,12 @@ export class TokenContent {
     const { acr, amr, authTime } =
       entities.RefreshToken ?? entities.AuthorizationCode ?? entities.DeviceCode ?? {};
     return { tenant: tenant_id, role, acr, amr, auth_time: authTime };
+  }
+
+  private async tenantOf(context: KoaContextWithOIDC, userId: string): Promise<string | undefined> {
+    return isInvited(context)
+      ? undefined
+      : await this.people.signInTo(userId, wantedTenant(context));
   }
 
   /** A role may have changed since the person signed in; the token says what holds now. */

@@ -1,7 +1,8 @@
-import { Injectable } from '@nestjs/common';
-import { SweepTransaction, TenantTransaction } from '@soma/persistence';
+import { Inject, Injectable } from '@nestjs/common';
+import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { type AuditEntry, AuditLog } from '../audit/audit-log.ts';
+import { PLATFORM_TENANT } from '../audit/audit-reports.ts';
 import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { Members } from '../tenancy/members.ts';
 
@@ -13,15 +14,16 @@ export interface PersonChange<Result> {
 
 /**
  * A transaction that changes what belongs to a person, and says so in the audit log of each of their
- * tenants: how somebody signs in concerns all of them. Somebody without a tenant has no log.
+ * tenants: how somebody signs in concerns all of them. Of somebody without a tenant it says so in the
+ * operator's.
  */
 @Injectable()
 export class PersonTransaction {
   constructor(
     private readonly transaction: TenantTransaction,
-    private readonly sweep: SweepTransaction,
     private readonly members: Members,
     private readonly audit: AuditLog,
+    @Inject(PLATFORM_TENANT) private readonly platformTenant: string,
   ) {}
 
   async run<Result>(
@@ -31,12 +33,10 @@ export class PersonTransaction {
   ): Promise<Result> {
     // By id, so that two changes lock the heads of the logs in the same order.
     const memberships = await this.members.ofUser(userId);
-    const [first, ...others] = memberships.map(({ tenant_id }) => tenant_id);
-    if (first === undefined) {
-      return (await this.sweep.run(work)).result;
-    }
+    const ids = memberships.map(({ tenant_id }) => tenant_id);
+    const concerned = ids.length > 0 ? ids : [this.platformTenant];
     let change: PersonChange<Result> | undefined;
-    const runs = await this.transaction.runEach([first, ...others], async (manager, tenant_id) => {
+    const runs = await this.transaction.runEach(concerned, async (manager, tenant_id) => {
       change ??= await work(manager);
       if (change.line !== undefined) {
         await this.audit.append(manager, { tenant_id, ...origin, ...change.line });

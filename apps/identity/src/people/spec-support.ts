@@ -1,9 +1,10 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { hash, randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createService } from '@soma/http';
 import { loadConfig, Secret } from '@soma/kernel';
+import { KafkaConsumers } from '@soma/messaging';
 import { migrate } from '@soma/migrations';
 import { createTestDatabase, createTestKafka, type TestDatabase } from '@soma/testing';
 import { AppModule } from '../app.module.ts';
@@ -15,7 +16,17 @@ import { makeTopics } from '../spec-support.ts';
 export const ISSUER = 'https://id.example.com';
 export const REDIRECT_URI = 'https://app.example.com/callback';
 
+/** Of the program `robot`, which is of the tenant acme. */
+export const ROBOT_SECRET = randomBytes(32).toString('base64url');
+
 const CLIENTS = [
+  {
+    client_id: 'robot',
+    client_secret_hash: hash('sha256', ROBOT_SECRET),
+    tenant_id: 'acme',
+    scopes: ['sessions:read', 'api_keys:write'],
+    audiences: ['gateway'],
+  },
   {
     type: 'ui',
     client_id: 'ui',
@@ -25,6 +36,8 @@ const CLIENTS = [
     audiences: ['gateway'],
   },
 ];
+
+const DEFAULT_SCOPE = 'sessions:read api_keys:write';
 
 /** Somebody, and what they are where. */
 export interface Person {
@@ -39,6 +52,8 @@ export interface TestSignIn {
   amr?: string[];
   /** Default: now. */
   authenticatedAt?: number;
+  scope?: string;
+  clientId?: string;
 }
 
 /** What one pod answers. */
@@ -73,9 +88,11 @@ export class IdentityDeployment implements AsyncDisposable {
     return this.running.disposeAsync();
   }
 
+  /** @param hasConsumers - Whether it hears of what is on the topics, as the service does. */
   async startPod(
     settings: Record<string, string> = {},
     endpoints?: ProviderEndpoints,
+    hasConsumers = false,
   ): Promise<Pod> {
     const config = loadConfig(identityConfig, {
       DATABASE_URL: await this.database.loginUrl('identity'),
@@ -90,6 +107,10 @@ export class IdentityDeployment implements AsyncDisposable {
     });
     const service = await createService(AppModule.configure(config, endpoints));
     this.running.defer(() => service.close());
+    if (hasConsumers) {
+      service.connectMicroservice({ strategy: service.get(KafkaConsumers) });
+      await service.startAllMicroservices();
+    }
     await service.listen(0, '127.0.0.1');
     return new Pod(service, await service.getUrl());
   }
@@ -145,21 +166,22 @@ export class Pod {
     const { signing } = this.service.get(KeyRing, { strict: false }).now();
     const now = Math.floor(Date.now() / 1000);
     const { amr = ['fed'], authenticatedAt = now } = signIn;
+    const { scope = DEFAULT_SCOPE, clientId: client_id = 'ui' } = signIn;
     const claims = {
       iss: ISSUER,
       aud: 'gateway',
       sub: person.user_id,
       tenant: person.tenant_id,
       role: person.role,
-      scope: 'sessions:read api_keys:write',
-      client_id: 'ui',
+      scope,
+      client_id,
       amr,
       auth_time: authenticatedAt,
       jti: randomUUID(),
       iat: now,
       exp: now + 300,
     };
-    const input = [{ alg: 'ES256', kid: signing.kid }, claims]
+    const input = [{ alg: 'ES256', kid: signing.kid, typ: 'at+jwt' }, claims]
       .map((part) => Buffer.from(JSON.stringify(part)).toString('base64url'))
       .join('.');
     const signature = await signing.sign(Buffer.from(input));

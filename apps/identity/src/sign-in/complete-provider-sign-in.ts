@@ -1,11 +1,13 @@
 import { Injectable, Logger } from '@nestjs/common';
 import { SweepTransaction } from '@soma/persistence';
 import { Envelope } from '@soma/secrets';
+import { AuditReports } from '../audit/audit-reports.ts';
 import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { openAttempt, StateError, type SignInAttempt } from './oauth-states.ts';
 import {
   type ExternalIdentity,
   type IdentityProvider,
+  type ProviderName,
   ProviderRefusal,
   type RefusalReason,
 } from './providers/identity-provider.ts';
@@ -40,6 +42,7 @@ export class CompleteProviderSignIn {
     private readonly sweep: SweepTransaction,
     private readonly signIns: SignInsRepository,
     private readonly recognise: RecognisePerson,
+    private readonly reports: AuditReports,
   ) {}
 
   /** @throws {@link StateError} for what this browser did not ask for */
@@ -48,14 +51,33 @@ export class CompleteProviderSignIn {
     try {
       const attempt = await this.takeAttempt(returned);
       const outcome = await this.outcomeOf(returned, attempt, origin);
-      signInAttempts.inc({ provider: name, outcome });
+      this.note(name, outcome, origin);
       return { interaction: attempt.interaction, outcome };
     } catch (error) {
       if (error instanceof StateError) {
         stateFaults.inc({ provider: name, fault: error.fault });
-        signInAttempts.inc({ provider: name, outcome: 'state_refused' });
+        this.note(name, 'state_refused', origin);
       }
       throw error;
+    }
+  }
+
+  /** Who is refused is nobody yet, and of no tenant: the operator is told. */
+  private note(
+    provider: ProviderName,
+    outcome: ProviderOutcome['outcome'] | 'state_refused',
+    origin: AuditOrigin,
+  ): void {
+    signInAttempts.inc({ provider, outcome });
+    if (outcome !== 'signed_in' && outcome !== 'link_waiting') {
+      this.reports.record({
+        ...origin,
+        tenant_id: this.reports.platformTenant,
+        action: 'sign_in.refused',
+        target: { type: 'provider', id: provider },
+        outcome: 'failure',
+        details: { reason: outcome },
+      });
     }
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { SweepTransaction } from '@soma/persistence';
 import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
+import type { Visit } from '../oauth/interactions.ts';
 import { PersonTransaction } from '../people/person-transaction.ts';
 import { LinkedAccountsRepository } from './linked-accounts.repository.ts';
 import { SignInSteps } from './sign-in-steps.ts';
@@ -17,9 +18,10 @@ export class ConfirmLink {
     private readonly transaction: PersonTransaction,
   ) {}
 
-  async execute(interaction: string, isWanted: boolean, origin: AuditOrigin): Promise<void> {
+  async execute(visit: Visit, isWanted: boolean, origin: AuditOrigin): Promise<void> {
+    const { uid: interaction } = visit;
     // Whoever has not come so far, second factor included, has nothing to confirm.
-    const { kind } = await this.steps.next(interaction);
+    const { kind } = await this.steps.next(visit);
     const row = await this.sweep.run((manager) => this.signIns.find(manager, interaction));
     const account = row?.waiting_account;
     const userId = row?.user_id;

@@ -23,10 +23,13 @@ export class ShowSignIn {
     reply: FastifyReply,
     notice: string | undefined,
   ): Promise<void> {
-    const { uid, params } = await this.interactions.find(request, reply);
-    const step = await this.steps.next(uid);
-    if (step.kind !== 'done') {
-      const formTarget = originOf(params['redirect_uri']);
+    const visit = await this.interactions.find(request, reply);
+    const { uid } = visit;
+    const step = await this.steps.next(visit);
+    if (step.kind === 'tenant_chosen') {
+      await this.interactions.choose(request, reply, step.tenantId);
+    } else if (step.kind !== 'done') {
+      const formTarget = originOf(visit.redirectUri);
       const context = { interaction: uid, providers: this.providers.all(), notice, formTarget };
       await sendPage(reply, pageOf(step, context));
     } else if (await this.finish.execute(uid, step, auditOrigin(request))) {
@@ -37,7 +40,7 @@ export class ShowSignIn {
   }
 }
 
-/** Of the client's own registered address: oidc-provider has compared it. */
-function originOf(redirectUri: unknown): string | undefined {
-  return typeof redirectUri === 'string' ? new URL(redirectUri).origin : undefined;
+/** Of the client's own registered address. */
+function originOf(redirectUri: string | undefined): string | undefined {
+  return redirectUri === undefined ? undefined : new URL(redirectUri).origin;
 }

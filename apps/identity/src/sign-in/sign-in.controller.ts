@@ -14,8 +14,9 @@ import { StreamsBody, Undocumented } from '@soma/http';
 import { Problem } from '@soma/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { auditOrigin } from '../audit/audit-origin.decorator.ts';
-import { Interactions } from '../oauth/interactions.ts';
+import { Interactions, type Visit } from '../oauth/interactions.ts';
 import { BeginProviderSignIn } from './begin-provider-sign-in.ts';
+import { ChooseTenant } from './choose-tenant.ts';
 import { ConfirmLink } from './confirm-link.ts';
 import { setCookie } from './cookies.ts';
 import { readForm } from './form-body.ts';
@@ -41,6 +42,7 @@ export class SignInController {
     private readonly beginProviderSignIn: BeginProviderSignIn,
     private readonly proveSecondFactor: ProveSecondFactor,
     private readonly confirmLink: ConfirmLink,
+    private readonly chooseTenant: ChooseTenant,
   ) {}
 
   @Get()
@@ -59,7 +61,7 @@ export class SignInController {
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const uid = await this.own(request, reply);
+    const { uid } = await this.own(request, reply);
     const { url, cookie } = this.beginProviderSignIn.execute(uid, provider);
     await reply
       .status(303)
@@ -74,7 +76,7 @@ export class SignInController {
   @HttpCode(303)
   @StreamsBody()
   async prove(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const uid = await this.own(request, reply);
+    const { uid } = await this.own(request, reply);
     const form = await readForm(request);
     const proof = { code: form.get('code') ?? '', passkey: form.get('passkey') ?? '' };
     const notice = await this.proveSecondFactor
@@ -87,23 +89,47 @@ export class SignInController {
   @HttpCode(303)
   @StreamsBody()
   async link(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    const uid = await this.own(request, reply);
+    const visit = await this.own(request, reply);
     const form = await readForm(request);
-    await this.confirmLink.execute(uid, form.get('answer') === 'yes', auditOrigin(request));
-    await goOn(reply, uid, undefined);
+    await this.confirmLink.execute(visit, form.get('answer') === 'yes', auditOrigin(request));
+    await goOn(reply, visit.uid, undefined);
+  }
+
+  @Post('tenant')
+  @HttpCode(303)
+  @StreamsBody()
+  async choose(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    const visit = await this.own(request, reply);
+    const form = await readForm(request);
+    const wanted = form.get('tenant') ?? undefined;
+    const tenantId = await this.chooseTenant.execute(visit, wanted, auditOrigin(request));
+    if (tenantId === undefined) {
+      await goOn(reply, visit.uid, 'not_chosen');
+    } else {
+      await this.interactions.choose(request, reply, tenantId);
+    }
+  }
+
+  /** Back to the client without anything. */
+  @Post('leave')
+  @HttpCode(303)
+  @StreamsBody()
+  async leave(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    await this.own(request, reply);
+    await this.interactions.refuse(request, reply, 'the person did not go on');
   }
 
   /** The sign-in of the address, which must be this browser's. */
-  private async own(request: FastifyRequest, reply: FastifyReply): Promise<string> {
-    const { uid } = await this.interactions.find(request, reply);
-    if (uid !== (request.params as { uid?: unknown }).uid) {
+  private async own(request: FastifyRequest, reply: FastifyReply): Promise<Visit> {
+    const visit = await this.interactions.find(request, reply);
+    if (visit.uid !== (request.params as { uid?: unknown }).uid) {
       throw new Problem({
         status: 400,
         code: 'sign_in_not_found',
         detail: 'This sign-in is not of this browser.',
       });
     }
-    return uid;
+    return visit;
   }
 }
 

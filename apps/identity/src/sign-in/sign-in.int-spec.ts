@@ -1,8 +1,7 @@
-import { hash, randomBytes } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { generateSync } from 'otplib';
 import {
-  claimsOf,
   IdentityDeployment,
   ISSUER,
   type Person,
@@ -11,7 +10,7 @@ import {
 } from '../people/spec-support.ts';
 import { SoftwareAuthenticator } from '../second-factors/spec-support.ts';
 import { newSomebody, ProviderServers, type Somebody } from './providers/spec-support.ts';
-import { type Stop, TestBrowser } from './spec-support.ts';
+import { choose, type Stop, TestBrowser, UiClient } from './spec-support.ts';
 
 const PROVIDERS = ['github', 'google', 'microsoft', 'apple'] as const;
 type Name = (typeof PROVIDERS)[number];
@@ -21,64 +20,22 @@ describe('sign-in', () => {
   let deployment: IdentityDeployment;
   let providers: ProviderServers;
   let pod: Pod;
+  let client: UiClient;
 
   beforeAll(async () => {
     deployment = running.use(await IdentityDeployment.start());
     providers = running.use(await new ProviderServers(ISSUER).start());
     pod = await deployment.startPod(providers.settings, providers.endpoints);
+    client = new UiClient(pod.url);
   });
   beforeEach(() => {
     providers.somebody = newSomebody();
   });
   afterAll(() => running.disposeAsync());
 
-  const verifier = randomBytes(32).toString('base64url');
-
-  /** A browser at the page of a sign-in that its client has asked for. */
-  async function begin(
-    browser = new TestBrowser(pod.url),
-  ): Promise<{ browser: TestBrowser; stop: Stop }> {
-    const request = new URL('/oauth/authorize', ISSUER);
-    request.search = new URLSearchParams({
-      client_id: 'ui',
-      redirect_uri: REDIRECT_URI,
-      response_type: 'code',
-      scope: 'openid sessions:read api_keys:write',
-      state: 'of-the-client',
-      code_challenge: hash('sha256', verifier, 'base64url'),
-      code_challenge_method: 'S256',
-    }).toString();
-    return { browser, stop: await browser.visit(request) };
-  }
-
-  /** Chooses a provider on the page, and goes where that leads. */
-  function choose(browser: TestBrowser, stop: Stop, name: Name): Promise<Stop> {
-    const link = new RegExp(`href="([^"]+/with/${name})"`).exec(stop.page)?.[1];
-    if (link === undefined) throw new Error(`No way to ${name}: ${stop.page}`);
-    return browser.visit(link);
-  }
-
-  async function signIn(name: Name, browser?: TestBrowser): Promise<Stop> {
-    const begun = await begin(browser);
-    return choose(begun.browser, begun.stop, name);
-  }
-
-  /** The token that the client gets in the end. */
-  async function tokenFor(stop: Stop): Promise<Record<string, unknown>> {
-    expect([stop.url.href.split('?')[0], stop.page]).toEqual([REDIRECT_URI, '']);
-    const answer = await fetch(new URL('/oauth/token', pod.url), {
-      method: 'POST',
-      body: new URLSearchParams({
-        grant_type: 'authorization_code',
-        client_id: 'ui',
-        redirect_uri: REDIRECT_URI,
-        code: stop.url.searchParams.get('code') ?? '',
-        code_verifier: verifier,
-      }),
-    });
-    const { access_token } = (await answer.json()) as { access_token: string };
-    return claimsOf(access_token);
-  }
+  const begin = (browser?: TestBrowser) => client.begin({}, browser);
+  const tokenFor = (stop: Stop) => client.tokenFor(stop);
+  const signIn = async (name: Name) => (await client.signIn(name)).stop;
 
   /** Somebody who is a member, and has not signed in yet. */
   async function invited(role = 'member'): Promise<Person & { somebody: Somebody }> {

@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { BeginProviderSignIn } from './begin-provider-sign-in.ts';
+import { ChooseTenant } from './choose-tenant.ts';
 import { CompleteProviderSignIn } from './complete-provider-sign-in.ts';
 import { ConfirmLink } from './confirm-link.ts';
 import { FinishSignIn } from './finish-sign-in.ts';
@@ -11,6 +12,7 @@ import { PasskeyScriptController } from './passkey-script.controller.ts';
 import { ProveSecondFactor } from './prove-second-factor.ts';
 import { IdentityProviders } from './providers/identity-providers.ts';
 import type { ProviderEndpoints } from './providers/provider-endpoints.ts';
+import { PROVIDER_PATIENCE } from './providers/provider-requests.ts';
 import type { ProviderConfig } from './providers/provider-settings.ts';
 import { PublicUrl } from './public-url.ts';
 import { RecognisePerson } from './recognise-person.ts';
@@ -18,6 +20,7 @@ import { ShowSignIn } from './show-sign-in.ts';
 import { SignInController } from './sign-in.controller.ts';
 import { SignInSteps } from './sign-in-steps.ts';
 import { SignInsRepository } from './sign-ins.repository.ts';
+import { TenantSteps } from './tenant-steps.ts';
 import { UnlinkAccount } from './unlink-account.ts';
 
 /** What people sign in with, and where. */
@@ -27,6 +30,24 @@ export interface SignInOptions {
   /** The address at which browsers reach Soma. */
   publicUrl: string;
 }
+
+/** What a sign-in goes through, and what changes the accounts that are linked to a person. */
+const STEPS = [
+  LinkedAccountsRepository,
+  SignInsRepository,
+  RecognisePerson,
+  BeginProviderSignIn,
+  CompleteProviderSignIn,
+  SignInSteps,
+  ShowSignIn,
+  ProveSecondFactor,
+  ConfirmLink,
+  ChooseTenant,
+  TenantSteps,
+  FinishSignIn,
+  ListLinkedAccounts,
+  UnlinkAccount,
+];
 
 /** How people sign in: the pages, the providers, and the accounts that are linked to a person. */
 @Module({})
@@ -44,20 +65,10 @@ export class SignInModule {
         { provide: PublicUrl, useFactory: () => new PublicUrl(publicUrl) },
         {
           provide: IdentityProviders,
-          useFactory: () => new IdentityProviders(settings, { publicUrl, endpoints }),
+          useFactory: () =>
+            new IdentityProviders(settings, { publicUrl, endpoints, patience: PROVIDER_PATIENCE }),
         },
-        LinkedAccountsRepository,
-        SignInsRepository,
-        RecognisePerson,
-        BeginProviderSignIn,
-        CompleteProviderSignIn,
-        SignInSteps,
-        ShowSignIn,
-        ProveSecondFactor,
-        ConfirmLink,
-        FinishSignIn,
-        ListLinkedAccounts,
-        UnlinkAccount,
+        ...STEPS,
       ],
     };
   }

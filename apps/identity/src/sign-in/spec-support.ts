@@ -1,4 +1,5 @@
-import { ISSUER, REDIRECT_URI } from '../people/spec-support.ts';
+import { hash, randomBytes } from 'node:crypto';
+import { claimsOf, ISSUER, REDIRECT_URI } from '../people/spec-support.ts';
 
 interface Cookie {
   name: string;
@@ -81,10 +82,15 @@ export class TestBrowser {
       headers: { cookie },
       ...(body !== undefined && { body }),
     });
-    answer.headers.getSetCookie().forEach((line) => {
-      this.keep(url.host, line);
-    });
+    this.accept(url.host, answer);
     return answer;
+  }
+
+  /** Keeps the cookies of an answer. */
+  accept(host: string, answer: Response): void {
+    answer.headers.getSetCookie().forEach((line) => {
+      this.keep(host, line);
+    });
   }
 
   private keep(host: string, line: string): void {
@@ -97,6 +103,73 @@ export class TestBrowser {
     this.cookies.push({ name, value, host, path, isCrossSite });
     this.setCookies.set(name, line);
   }
+}
+
+/** The web interface, which sends browsers to sign in. */
+export class UiClient {
+  private readonly verifier = randomBytes(32).toString('base64url');
+
+  constructor(private readonly pod: string) {}
+
+  /** A browser where its client's request has led it. */
+  async begin(
+    parameters: Record<string, string> = {},
+    browser = new TestBrowser(this.pod),
+  ): Promise<{ browser: TestBrowser; stop: Stop }> {
+    const request = new URL('/oauth/authorize', ISSUER);
+    request.search = new URLSearchParams({
+      client_id: 'ui',
+      redirect_uri: REDIRECT_URI,
+      response_type: 'code',
+      scope: 'openid sessions:read api_keys:write',
+      state: 'of-the-client',
+      code_challenge: hash('sha256', this.verifier, 'base64url'),
+      code_challenge_method: 'S256',
+      ...parameters,
+    }).toString();
+    return { browser, stop: await browser.visit(request) };
+  }
+
+  /** Signs in by a provider, as far as that leads. */
+  async signIn(
+    provider: string,
+    parameters: Record<string, string> = {},
+    browser?: TestBrowser,
+  ): Promise<{ browser: TestBrowser; stop: Stop }> {
+    const begun = await this.begin(parameters, browser);
+    return { ...begun, stop: await choose(begun.browser, begun.stop, provider) };
+  }
+
+  /**
+   * The claims of the token for the code that a browser has come back with.
+   *
+   * @param browser - Which is to keep the refresh token.
+   */
+  async tokenFor(stop: Stop, browser?: TestBrowser): Promise<Record<string, unknown>> {
+    if (!stop.url.searchParams.has('code')) {
+      throw new Error(`No code: ${stop.url.href} ${stop.page}`);
+    }
+    const answer = await fetch(new URL('/oauth/token', this.pod), {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'authorization_code',
+        client_id: 'ui',
+        redirect_uri: REDIRECT_URI,
+        code: stop.url.searchParams.get('code') ?? '',
+        code_verifier: this.verifier,
+      }),
+    });
+    browser?.accept(new URL(ISSUER).host, answer);
+    const { access_token } = (await answer.json()) as { access_token: string };
+    return claimsOf(access_token);
+  }
+}
+
+/** Chooses a provider on the page, and goes where that leads. */
+export function choose(browser: TestBrowser, stop: Stop, name: string): Promise<Stop> {
+  const link = new RegExp(`href="([^"]+/with/${name})"`).exec(stop.page)?.[1];
+  if (link === undefined) throw new Error(`No way to ${name}: ${stop.page}`);
+  return browser.visit(link);
 }
 
 function parseSetCookie(line: string): Omit<Cookie, 'host'> & { isOver: boolean } {

@@ -41,6 +41,7 @@ describe('SigningKeys', () => {
       new AuditLog(),
       new DatabaseKeys(envelope),
       lifetimes,
+      'soma',
     );
   }
 

@@ -3,15 +3,13 @@ import { newIdentifier } from '@soma/kernel';
 import { SweepTransaction, TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.ts';
+import { PLATFORM_TENANT } from '../audit/audit-reports.ts';
 import { KeyBackend, type StoredKey } from './key-backend.ts';
 import { isRotationDue, type KeyLifetimes, publishedKeys, signingKey } from './key-schedule.ts';
 import type { SigningKey } from './signing-key.ts';
 
 /** Under this token are the {@link KeyLifetimes}. */
 export const KEY_LIFETIMES = Symbol('KEY_LIFETIMES');
-
-/** The tenant of what Soma does for itself. */
-const OWN_TENANT = 'soma';
 
 interface Row extends StoredKey {
   /** Milliseconds since 1970, by the clock of the database. */
@@ -40,6 +38,7 @@ export class SigningKeys {
     private readonly auditLog: AuditLog,
     private readonly backend: KeyBackend,
     @Inject(KEY_LIFETIMES) private readonly lifetimes: KeyLifetimes,
+    @Inject(PLATFORM_TENANT) private readonly platformTenant: string,
   ) {}
 
   /** All keys, after making one if it is time to. */
@@ -64,7 +63,7 @@ export class SigningKeys {
   }
 
   private rotate(): Promise<Stored> {
-    return this.tenants.run(OWN_TENANT, async (manager) => {
+    return this.tenants.run(this.platformTenant, async (manager) => {
       // Held to the commit, so that two pods never both find that a key is due.
       await manager.query(`SELECT pg_advisory_xact_lock(hashtext('identity.signing_keys'))`);
       const stored = await read(manager);
@@ -77,7 +76,7 @@ export class SigningKeys {
       const leadMs = isNoneSigning ? 0 : this.lifetimes.publishLeadMs;
       await insert(manager, key, leadMs);
       await this.auditLog.append(manager, {
-        tenant_id: OWN_TENANT,
+        tenant_id: this.platformTenant,
         actor: { subject: 'identity', address: null },
         action: 'signing_key.created',
         target: { type: 'signing_key', id: key.kid },

@@ -95,6 +95,20 @@ export class Invitations {
     return toInvitation(row);
   }
 
+  /** The open invitation of a person. */
+  async find(
+    manager: EntityManager,
+    tenantId: string,
+    { token, email }: { token: Secret; email: string },
+  ): Promise<Invitation | undefined> {
+    const [row] = await manager.query<InvitationRow[]>(
+      `SELECT ${COLUMNS} FROM identity.invitations
+        WHERE tenant_id = $1 AND token_hash = $2 AND email = $3 AND ${IS_OPEN}`,
+      [tenantId, this.hashes.of(token, PURPOSE), email],
+    );
+    return row && toInvitation(row);
+  }
+
   /**
    * Uses an invitation up.
    *

@@ -5,6 +5,7 @@ import { ChangeRole } from './change-role.ts';
 import { ChangeServiceAccounts } from './change-service-accounts.ts';
 import { CreateInvitation } from './create-invitation.ts';
 import { CreateTenant, OPERATOR_TENANT } from './create-tenant.ts';
+import { FindInvitation } from './find-invitation.ts';
 import { InvitationsController } from './invitations.controller.ts';
 import { Invitations } from './invitations.ts';
 import { LastOwner } from './last-owner.ts';
@@ -18,6 +19,13 @@ import { RevokeInvitation } from './revoke-invitation.ts';
 import { ServiceAccountsController } from './service-accounts.controller.ts';
 import { TenantsController } from './tenants.controller.ts';
 
+const CONTROLLERS = [
+  InvitationsController,
+  ServiceAccountsController,
+  MembersController,
+  TenantsController,
+];
+
 /** Administers tenants, and the people and programs in them. */
 @Module({})
 export class TenancyApiModule {
@@ -28,12 +36,7 @@ export class TenancyApiModule {
       // Sign-in accepts invitations too.
       global: true,
       imports: [ApiKeysModule],
-      controllers: [
-        InvitationsController,
-        ServiceAccountsController,
-        MembersController,
-        TenantsController,
-      ],
+      controllers: CONTROLLERS,
       providers: [
         { provide: OPERATOR_TENANT, useValue: operatorTenant },
         AcceptInvitation,
@@ -41,6 +44,7 @@ export class TenancyApiModule {
         ChangeServiceAccounts,
         CreateInvitation,
         CreateTenant,
+        FindInvitation,
         Invitations,
         LastOwner,
         MemberRows,
@@ -50,7 +54,7 @@ export class TenancyApiModule {
         RenameTenant,
         RevokeInvitation,
       ],
-      exports: [AcceptInvitation],
+      exports: [AcceptInvitation, FindInvitation],
     };
   }
 }

@@ -4,7 +4,10 @@ import { defineTopic } from './topic.ts';
 
 /** What many services keep copies of, and must let go when it changes. */
 const configEntity = z.enum([
-  /** `id` is `tenant:subject`; `version` the second since 1970 up to which its tokens are void. */
+  /**
+   * `id` is `tenant:subject`; `version` the second since 1970 up to which its tokens are void. With
+   * `deleted` it is one token alone, `tenant:subject:jti`, and `version` its `iat`.
+   */
   'principal',
   /** `id` is `tenant:key_id`. */
   'api_key',

@@ -38,6 +38,11 @@ function escape(text: string): string {
 // Not in the template, whose white space is not the hashed one.
 const STYLE_ELEMENT = new Html(`<style>${STYLE}</style>`);
 
+/** An address of a sign-in, or of something below it. */
+export function pathOf(interaction: string, rest = ''): string {
+  return `/api/auth/sign-in/${encodeURIComponent(interaction)}${rest && `/${rest}`}`;
+}
+
 /** What a person sees. */
 export interface Page {
   title: string;

@@ -1,6 +1,7 @@
 import type { IdentityProvider } from '../providers/identity-provider.ts';
 import type { SignInStep } from '../sign-in-steps.ts';
-import { html, type Html, type Page } from './page.ts';
+import { html, type Html, type Page, pathOf } from './page.ts';
+import { tenantPage } from './tenant-page.ts';
 
 /** What a page says first: what has just happened. Others are not shown, whatever an address says. */
 const NOTICES: Readonly<Record<string, string>> = {
@@ -13,6 +14,7 @@ const NOTICES: Readonly<Record<string, string>> = {
     'The provider does not vouch for your e-mail address. Verify it there, then try again.',
   account_disabled: 'Your account is disabled. Ask an administrator of your organisation.',
   refused: 'That is not the code of now, or it was used before. Try the next one.',
+  not_chosen: 'That can no longer be chosen. This is what there is now.',
   locked: 'Too many codes were tried. Wait 15 minutes, or use a passkey.',
 };
 
@@ -24,7 +26,7 @@ export interface PageContext {
   formTarget: string | undefined;
 }
 
-type ShownStep = Exclude<SignInStep, { kind: 'done' }>;
+type ShownStep = Exclude<SignInStep, { kind: 'done' | 'tenant_chosen' }>;
 
 /** The page of a step. */
 export function pageOf(step: ShownStep, context: PageContext): Page {
@@ -49,8 +51,8 @@ function contentOf(step: ShownStep, context: PageContext): Page {
       return secondFactor(step, context);
     case 'confirm_link':
       return confirmLink(step, context);
-    case 'no_membership':
-      return noMembership(context);
+    case 'choose_tenant':
+      return tenantPage(step, context.interaction);
   }
 }
 
@@ -85,25 +87,28 @@ function signInToLink(
 }
 
 function secondFactor(
-  { passkey }: Extract<ShownStep, { kind: 'second_factor' }>,
+  { passkey, takesCode }: Extract<ShownStep, { kind: 'second_factor' }>,
   { interaction }: PageContext,
 ): Page {
   const action = pathOf(interaction, 'second-factor');
   const byPasskey = passkey === undefined ? html`` : passkeyForm(action, JSON.stringify(passkey));
   return {
     title: 'Prove that it is you',
-    content: html`${byPasskey}
-      <form method="post" action="${action}">
-        <p>
-          <label
-            >Code of your app, or a recovery code
-            <input name="code" autocomplete="one-time-code" required maxlength="64" autofocus
-          /></label>
-        </p>
-        <button>Go on</button>
-      </form>`,
+    content: html`${byPasskey}${takesCode ? codeForm(action) : html``}`,
     hasScript: passkey !== undefined,
   };
+}
+
+function codeForm(action: string): Html {
+  return html` <form method="post" action="${action}">
+    <p>
+      <label
+        >Code of your app, or a recovery code
+        <input name="code" autocomplete="one-time-code" required maxlength="64" autofocus
+      /></label>
+    </p>
+    <button>Go on</button>
+  </form>`;
 }
 
 function passkeyForm(action: string, options: string): Html {
@@ -132,21 +137,7 @@ function confirmLink(
   };
 }
 
-function noMembership({ interaction }: PageContext): Page {
-  return {
-    title: 'You are signed in, but nowhere a member',
-    content: html`<p>
-      Ask an administrator of your organisation to invite the e-mail address that you signed in
-      with. When you are invited, <a href="${pathOf(interaction)}">go on</a>.
-    </p>`,
-  };
-}
-
 /** The page of a browser that cannot go on. */
 export function endPage(status: number, title: string, advice: string): Page {
   return { status, title, content: html`<p class="notice">${advice}</p>` };
-}
-
-function pathOf(interaction: string, rest = ''): string {
-  return `/api/auth/sign-in/${encodeURIComponent(interaction)}${rest && `/${rest}`}`;
 }

@@ -9,7 +9,7 @@ import {
   type ProviderRequest,
 } from './identity-provider.ts';
 import type { ProviderEndpoints } from './provider-endpoints.ts';
-import { exchangeCode, readJson } from './provider-requests.ts';
+import type { ProviderRequests } from './provider-requests.ts';
 
 const SCOPES = ['read:user', 'user:email'];
 
@@ -35,6 +35,7 @@ export class GitHubProvider implements IdentityProvider {
   constructor(
     private readonly client: ProviderClient & { clientSecret: Secret },
     private readonly endpoints: ProviderEndpoints['github'],
+    private readonly requests: ProviderRequests,
   ) {
     this.urls = new OAuth2Client(client.clientId, null, client.redirectUri);
   }
@@ -44,15 +45,18 @@ export class GitHubProvider implements IdentityProvider {
   }
 
   async identify({ code }: ProviderAnswer): Promise<ExternalIdentity> {
-    const tokens = await exchangeCode(this.endpoints.token, {
+    const tokens = await this.requests.exchangeCode(this.endpoints.token, {
       code,
       redirect_uri: this.client.redirectUri,
       client_id: this.client.clientId,
       client_secret: this.client.clientSecret.reveal(),
     });
     const accessToken = accessTokenOf(tokens);
-    const person = parse(user, await readJson(this.endpoints.user, accessToken));
-    const addresses = parse(emails, await readJson(this.endpoints.emails, accessToken));
+    const person = parse(user, await this.requests.readJson(this.endpoints.user, accessToken));
+    const addresses = parse(
+      emails,
+      await this.requests.readJson(this.endpoints.emails, accessToken),
+    );
     const address = addresses.find(({ primary, verified }) => primary && verified);
     if (address === undefined) {
       throw new ProviderRefusal('email_unverified');

@@ -10,14 +10,15 @@ import type {
 } from './identity-provider.ts';
 import { OpenIdProvider, type ProviderClaims } from './openid.provider.ts';
 import type { ProviderEndpoints } from './provider-endpoints.ts';
-import { isProviderFault } from './provider-requests.ts';
+import { isProviderFault, type ProviderPatience, ProviderRequests } from './provider-requests.ts';
 import type { ProviderConfig } from './provider-settings.ts';
 
-/** Where Soma is and where the providers are. */
-export interface ProviderAddresses {
+/** Where Soma is, where the providers are, and how patiently they are asked. */
+export interface ProviderSurroundings {
   /** The address at which browsers reach Soma, without a path. */
   publicUrl: string;
   endpoints: ProviderEndpoints;
+  patience: ProviderPatience;
 }
 
 /** The path to which a provider sends the browser back. */
@@ -30,12 +31,12 @@ export class IdentityProviders {
   private readonly providers: ReadonlyMap<string, IdentityProvider>;
   private readonly breakers = new Map<ProviderName, Breaker>();
 
-  constructor(config: ProviderConfig, addresses: ProviderAddresses) {
+  constructor(config: ProviderConfig, surroundings: ProviderSurroundings) {
     const made = [
-      gitHub(config, addresses),
-      google(config, addresses),
-      microsoft(config, addresses),
-      apple(config, addresses),
+      gitHub(config, surroundings),
+      google(config, surroundings),
+      microsoft(config, surroundings),
+      apple(config, surroundings),
     ];
     const configured = made.filter((provider) => provider !== undefined);
     this.providers = new Map(configured.map((provider) => [provider.name, provider]));
@@ -66,7 +67,7 @@ export class IdentityProviders {
 function clientOf(
   name: ProviderName,
   clientId: string | undefined,
-  { publicUrl }: ProviderAddresses,
+  { publicUrl }: ProviderSurroundings,
 ): ProviderClient | undefined {
   return clientId === undefined
     ? undefined
@@ -75,21 +76,23 @@ function clientOf(
 
 function gitHub(
   config: ProviderConfig,
-  addresses: ProviderAddresses,
+  surroundings: ProviderSurroundings,
 ): IdentityProvider | undefined {
-  const client = clientOf('github', config.GITHUB_CLIENT_ID, addresses);
+  const client = clientOf('github', config.GITHUB_CLIENT_ID, surroundings);
   const clientSecret = config.GITHUB_CLIENT_SECRET;
   if (client === undefined || clientSecret === undefined) {
     return undefined;
   }
-  return new GitHubProvider({ ...client, clientSecret }, addresses.endpoints.github);
+  const { endpoints, patience } = surroundings;
+  const requests = new ProviderRequests(patience);
+  return new GitHubProvider({ ...client, clientSecret }, endpoints.github, requests);
 }
 
 function google(
   config: ProviderConfig,
-  addresses: ProviderAddresses,
+  surroundings: ProviderSurroundings,
 ): IdentityProvider | undefined {
-  const client = clientOf('google', config.GOOGLE_CLIENT_ID, addresses);
+  const client = clientOf('google', config.GOOGLE_CLIENT_ID, surroundings);
   const clientSecret = config.GOOGLE_CLIENT_SECRET;
   if (client === undefined || clientSecret === undefined) {
     return undefined;
@@ -97,7 +100,8 @@ function google(
   return new OpenIdProvider({
     name: 'google',
     title: 'Google',
-    endpoints: addresses.endpoints.google,
+    endpoints: surroundings.endpoints.google,
+    patience: surroundings.patience,
     client,
     clientSecret: () => Promise.resolve(clientSecret.reveal()),
     scopes: ['openid', 'profile', 'email'],
@@ -107,9 +111,9 @@ function google(
 
 function microsoft(
   config: ProviderConfig,
-  addresses: ProviderAddresses,
+  surroundings: ProviderSurroundings,
 ): IdentityProvider | undefined {
-  const client = clientOf('microsoft', config.MICROSOFT_CLIENT_ID, addresses);
+  const client = clientOf('microsoft', config.MICROSOFT_CLIENT_ID, surroundings);
   const { MICROSOFT_CLIENT_SECRET: clientSecret, MICROSOFT_TENANT_ID: tenantId } = config;
   if (client === undefined || clientSecret === undefined || tenantId === undefined) {
     return undefined;
@@ -117,7 +121,8 @@ function microsoft(
   return new OpenIdProvider({
     name: 'microsoft',
     title: 'Microsoft',
-    endpoints: addresses.endpoints.microsoft(tenantId),
+    endpoints: surroundings.endpoints.microsoft(tenantId),
+    patience: surroundings.patience,
     client,
     clientSecret: () => Promise.resolve(clientSecret.reveal()),
     scopes: ['openid', 'profile', 'email'],
@@ -127,16 +132,20 @@ function microsoft(
   });
 }
 
-function apple(config: ProviderConfig, addresses: ProviderAddresses): IdentityProvider | undefined {
-  const client = clientOf('apple', config.APPLE_CLIENT_ID, addresses);
-  const clientSecret = client && appleSecret(config, client, addresses.endpoints.apple.issuer);
+function apple(
+  config: ProviderConfig,
+  surroundings: ProviderSurroundings,
+): IdentityProvider | undefined {
+  const client = clientOf('apple', config.APPLE_CLIENT_ID, surroundings);
+  const clientSecret = client && appleSecret(config, client, surroundings.endpoints.apple.issuer);
   if (client === undefined || clientSecret === undefined) {
     return undefined;
   }
   return new OpenIdProvider({
     name: 'apple',
     title: 'Apple',
-    endpoints: addresses.endpoints.apple,
+    endpoints: surroundings.endpoints.apple,
+    patience: surroundings.patience,
     client,
     clientSecret,
     // Apple has no scope `profile`, and posts its answer where one is asked for.

@@ -12,7 +12,7 @@ import {
   type ProviderRequest,
 } from './identity-provider.ts';
 import type { OpenIdEndpoints } from './provider-endpoints.ts';
-import { exchangeCode } from './provider-requests.ts';
+import { type ProviderPatience, ProviderRequests } from './provider-requests.ts';
 
 /** Apple writes its switches as texts. */
 const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]);
@@ -35,6 +35,7 @@ export interface OpenIdProviderOptions {
   clientSecret: () => Promise<string>;
   scopes: string[];
   postsBack?: boolean;
+  patience: ProviderPatience;
   /** Whether the provider says that the address is the person's own. */
   isEmailVerified: (claims: ProviderClaims) => boolean;
 }
@@ -46,9 +47,10 @@ export class OpenIdProvider implements IdentityProvider {
   readonly postsBack: boolean;
   private readonly urls: OAuth2Client;
   private readonly idTokens: IdTokens;
+  private readonly requests: ProviderRequests;
 
   constructor(private readonly options: OpenIdProviderOptions) {
-    const { name, title, postsBack = false, client, endpoints } = options;
+    const { name, title, postsBack = false, client, endpoints, patience } = options;
     this.name = name;
     this.title = title;
     this.postsBack = postsBack;
@@ -57,7 +59,9 @@ export class OpenIdProvider implements IdentityProvider {
       issuer: endpoints.issuer,
       jwksUrl: endpoints.keys,
       clientId: client.clientId,
+      timeoutMs: patience.timeoutMs,
     });
+    this.requests = new ProviderRequests(patience);
   }
 
   authorizationUrl({ state, nonce, codeVerifier }: ProviderRequest): URL {
@@ -78,7 +82,7 @@ export class OpenIdProvider implements IdentityProvider {
 
   async identify(answer: ProviderAnswer): Promise<ExternalIdentity> {
     const { client, clientSecret, endpoints, isEmailVerified } = this.options;
-    const tokens = await exchangeCode(endpoints.token, {
+    const tokens = await this.requests.exchangeCode(endpoints.token, {
       code: answer.code,
       code_verifier: answer.codeVerifier,
       redirect_uri: client.redirectUri,

@@ -10,8 +10,15 @@ import { retryTransient, TransientError } from '@soma/kernel';
 import { OAuth2Tokens } from 'arctic';
 import { ProviderRefusal } from './identity-provider.ts';
 
-const TIMEOUT_MS = 10_000;
-const ATTEMPTS = 3;
+/** How patiently providers are asked. */
+export interface ProviderPatience {
+  /** How long one request may take. */
+  timeoutMs: number;
+  /** How often it is sent at most. */
+  attempts: number;
+}
+
+export const PROVIDER_PATIENCE: ProviderPatience = { timeoutMs: 10_000, attempts: 3 };
 
 /** GitHub refuses requests that do not say what sends them. */
 const HEADERS = { accept: 'application/json', 'user-agent': 'soma-identity' };
@@ -36,41 +43,51 @@ export function isProviderFault(error: unknown): boolean {
   return error instanceof TransientError || error instanceof UnclearAnswerError;
 }
 
-/** Trades a code for tokens. @throws {@link ProviderRefusal} for one that the provider refuses. */
-export function exchangeCode(
-  endpoint: string,
-  form: Record<string, string>,
-): Promise<OAuth2Tokens> {
-  const tried = `POST ${endpoint}`;
-  return retryTransient(
-    async () => {
-      const response = await send(endpoint, {
-        method: 'POST',
-        body: new URLSearchParams({ grant_type: 'authorization_code', ...form }),
-      }).catch((cause: unknown) => {
-        throw isNeverSent(cause)
-          ? new TransientError(tried, { cause })
-          : new UnclearAnswerError(`${tried} was not answered.`, { cause });
-      });
-      return readTokens(tried, response);
-    },
-    { attempts: ATTEMPTS },
-  );
-}
+/** Sends requests to one provider. */
+export class ProviderRequests {
+  constructor(private readonly patience: ProviderPatience) {}
 
-/** Reads what a provider says about the bearer of a token. */
-export function readJson(url: string, accessToken: string): Promise<unknown> {
-  const tried = `GET ${url}`;
-  return retryTransient(
-    async () => {
-      const headers = { authorization: `Bearer ${accessToken}` };
-      const response = await send(url, { headers }).catch((cause: unknown) => {
+  /** Trades a code for tokens. @throws {@link ProviderRefusal} for one that the provider refuses. */
+  exchangeCode(endpoint: string, form: Record<string, string>): Promise<OAuth2Tokens> {
+    const tried = `POST ${endpoint}`;
+    const body = new URLSearchParams({ grant_type: 'authorization_code', ...form });
+    return this.patiently(async () => {
+      const response = await this.send(endpoint, { method: 'POST', body }).catch(
+        (cause: unknown) => {
+          throw isNeverSent(cause)
+            ? new TransientError(tried, { cause })
+            : new UnclearAnswerError(`${tried} was not answered.`, { cause });
+        },
+      );
+      return readTokens(tried, response);
+    });
+  }
+
+  /** Reads what a provider says about the bearer of a token. */
+  readJson(url: string, accessToken: string): Promise<unknown> {
+    const tried = `GET ${url}`;
+    const headers = { authorization: `Bearer ${accessToken}` };
+    return this.patiently(async () => {
+      const response = await this.send(url, { headers }).catch((cause: unknown) => {
         throw new TransientError(tried, { cause });
       });
       return readBody(tried, response);
-    },
-    { attempts: ATTEMPTS },
-  );
+    });
+  }
+
+  private patiently<Result>(attempt: () => Promise<Result>): Promise<Result> {
+    return retryTransient(attempt, { attempts: this.patience.attempts });
+  }
+
+  private send(url: string, { headers, ...init }: RequestInit): Promise<Response> {
+    return fetch(url, {
+      ...init,
+      headers: { ...HEADERS, ...(headers as Record<string, string> | undefined) },
+      // A redirect would carry the code or the token to somebody else.
+      redirect: 'error',
+      signal: AbortSignal.timeout(this.patience.timeoutMs),
+    });
+  }
 }
 
 async function readBody(tried: string, response: Response): Promise<unknown> {
@@ -85,16 +102,6 @@ async function readBody(tried: string, response: Response): Promise<unknown> {
   }
   return response.json().catch((cause: unknown) => {
     throw new TransientError(tried, { cause });
-  });
-}
-
-function send(url: string, { headers, ...init }: RequestInit): Promise<Response> {
-  return fetch(url, {
-    ...init,
-    headers: { ...HEADERS, ...(headers as Record<string, string> | undefined) },
-    // A redirect would carry the code or the token to somebody else.
-    redirect: 'error',
-    signal: AbortSignal.timeout(TIMEOUT_MS),
   });
 }
 

@@ -1,0 +1,82 @@
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import type { AuditReport } from '@soma/contracts';
+
+/** Whoever brings reports to the audit log, and keeps them meanwhile. */
+export interface AuditRecorder {
+  /** Returns at once and never fails. */
+  record: (report: AuditReport) => void;
+}
+
+/** Under this token is the {@link AuditRecorder}. */
+export const AUDIT_RECORDER = Symbol('AUDIT_RECORDER');
+/** Under this token is the tenant in whose log stands what concerns none, or none that is known yet. */
+export const PLATFORM_TENANT = Symbol('PLATFORM_TENANT');
+
+const WINDOW_MS = 60_000;
+/** So many of one kind and origin are told one by one in a minute. */
+const TOLD_SINGLY = 5;
+/** So many kinds and origins are told apart in a minute. */
+const MAX_GROUPS = 1_000;
+
+/** Of one kind and origin: the last one, and how many there were. */
+interface Group {
+  count: number;
+  last: AuditReport;
+}
+
+/**
+ * Tells the audit log of what changes nothing in the database: tokens that programs get, and whoever
+ * is refused before it is known who it is.
+ *
+ * Of the same from the same there may be thousands in a minute, and anybody can cause refusals. So the
+ * first few of a minute have a line each, and the others one line together, which says how many.
+ */
+@Injectable()
+export class AuditReports implements OnApplicationShutdown {
+  private groups = new Map<string, Group>();
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    @Inject(AUDIT_RECORDER) private readonly recorder: AuditRecorder,
+    @Inject(PLATFORM_TENANT) readonly platformTenant: string,
+  ) {}
+
+  /** Returns at once and never fails. */
+  record(report: AuditReport): void {
+    this.timer ??= setTimeout(() => {
+      this.endWindow();
+    }, WINDOW_MS).unref();
+    const group = this.groupOf(report);
+    group.count += 1;
+    group.last = report;
+    if (group.count <= TOLD_SINGLY) {
+      this.recorder.record(report);
+    }
+  }
+
+  onApplicationShutdown(): void {
+    clearTimeout(this.timer);
+    this.endWindow();
+  }
+
+  private groupOf(report: AuditReport): Group {
+    const { tenant_id, actor, action, target } = report;
+    const own = [tenant_id, action, actor.subject, actor.address, target.id].join(' ');
+    // Beyond that many, whoever else it is.
+    const name = this.groups.size < MAX_GROUPS || this.groups.has(own) ? own : action;
+    const group = this.groups.get(name) ?? { count: 0, last: report };
+    this.groups.set(name, group);
+    return group;
+  }
+
+  private endWindow(): void {
+    for (const { count, last } of this.groups.values()) {
+      if (count > TOLD_SINGLY) {
+        const details = { ...last.details, repeats: count - TOLD_SINGLY };
+        this.recorder.record({ ...last, details });
+      }
+    }
+    this.groups = new Map();
+    this.timer = undefined;
+  }
+}
