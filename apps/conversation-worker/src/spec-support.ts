@@ -41,7 +41,7 @@ import { workerConfigSchema } from './worker.config.ts';
 
 export const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
 export const ENDS = ['assistant.final', 'assistant.cancelled', 'assistant.error'];
-const EVENTUALLY_MS = 20_000;
+const EVENTUALLY_MS = 45_000;
 
 /** A message that tells the model server how to answer it. */
 export const follow = (script: ModelScript): string => `!script ${JSON.stringify(script)}`;

@@ -9,6 +9,7 @@ import {
   createTestDatabase,
   createTestKafka,
   createTestRedis,
+  patientFetch,
   startTokenIssuer,
   type TestDatabase,
   type TokenClaims,
@@ -42,6 +43,8 @@ interface TestRequest {
   headers?: Record<string, string>;
   /** Whose credential is sent. Default: `acme`. */
   tenant?: string;
+  /** Answers a 503 that says when to try again, instead of trying again. */
+  isHasty?: boolean;
 }
 
 /** A gateway that listens. Disposing of it stops it as SIGTERM does. */
@@ -129,16 +132,24 @@ function testConfig(servers: GatewayServers, settings: Record<string, string>): 
 }
 
 function sender(url: string, issuer: GatewayServers['issuer']): TestGateway['send'] {
-  return async (path, { method, body, headers, tenant = 'acme' } = {}) =>
-    fetch(`${url}${path}`, {
+  return async (path, request = {}) => {
+    const { method, body, headers, tenant = 'acme' } = request;
+    const ask = request.isHasty === true ? fetch : patientFetch;
+    return ask(`${url}${path}`, {
       method: method ?? (body === undefined ? 'GET' : 'POST'),
       headers: {
         authorization: `Bearer ${await issuer.tokenFor(tenant, 'gateway')}`,
         ...(body !== undefined && { 'content-type': 'application/json' }),
         ...headers,
       },
-      ...(body !== undefined && { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+      ...bodyOf(body),
     });
+  };
+}
+
+function bodyOf(body: unknown): { body?: string } {
+  if (body === undefined) return {};
+  return { body: typeof body === 'string' ? body : JSON.stringify(body) };
 }
 
 /** Reads an answer; one without a body reads as `{}`. */
@@ -151,9 +162,9 @@ export async function toAnswer(response: Response): Promise<TestAnswer> {
   };
 }
 
-/** Looks again and again until there is something, for 20 seconds at most. */
+/** Looks again and again until there is something, for 45 seconds at most. */
 export async function until<Value>(look: () => Promise<Value | undefined>): Promise<Value> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 45_000;
   for (;;) {
     const found = await look();
     if (found !== undefined) {

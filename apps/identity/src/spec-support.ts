@@ -160,9 +160,9 @@ async function signToken(service: INestApplication, caller: TestCaller): Promise
   return `${text}.${Buffer.from(signature).toString('base64url')}`;
 }
 
-/** Looks again and again until there is something, for 20 seconds at most. */
+/** Looks again and again until there is something, for 45 seconds at most. */
 export async function until<Value>(look: () => Promise<Value | undefined>): Promise<Value> {
-  const deadline = Date.now() + 20_000;
+  const deadline = Date.now() + 45_000;
   for (;;) {
     const found = await look();
     if (found !== undefined) {

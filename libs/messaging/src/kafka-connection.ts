@@ -95,9 +95,17 @@ export class KafkaConnection {
   }
 }
 
+interface KafkaFault {
+  name?: unknown;
+  retriable?: unknown;
+  errors?: readonly unknown[];
+}
+
 /** kafkajs marks what it would try again, and has tried it for as long as it may. */
 function isPassing(error: unknown): boolean {
-  const { name, retriable } = error as { name?: unknown; retriable?: unknown };
+  const { name, retriable, errors } = error as KafkaFault;
+  // kafkajs answers a fault for each topic of one request.
+  if (errors !== undefined) return errors.every(isPassing);
   return retriable === true || name === 'KafkaJSNumberOfRetriesExceeded';
 }
 

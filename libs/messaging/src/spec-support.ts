@@ -69,7 +69,7 @@ export async function recordsOf(
   return records;
 }
 
-const EVENTUALLY_MS = 20_000;
+const EVENTUALLY_MS = 45_000;
 
 /** Repeats an expectation until it holds, and fails with it when that takes too long. */
 export async function eventually(expectation: () => void | Promise<void>): Promise<void> {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startTraceCollector, type TraceCollector } from '@soma/testing';
+import { startGrpcTraceCollector, startTraceCollector, type TraceCollector } from '@soma/testing';
 import { createLogger } from './logger.ts';
 import { setSpanAttributes, startSpan, traceHeaders, withSpan } from './span.ts';
 import { startTracing } from './tracing.ts';
@@ -23,6 +23,24 @@ describe('tracing that is off', () => {
 
     expect(headers).toEqual({});
     await stop();
+  });
+});
+
+describe('tracing over gRPC', () => {
+  it('sends every span when it stops', async () => {
+    await using collector = await startGrpcTraceCollector();
+    const stop = await startTracing('gateway', {
+      ...off,
+      OTEL_EXPORTER_OTLP_ENDPOINT: collector.url,
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc',
+    });
+
+    await withSpan({ name: 'work', causedBy: PARENT }, () => Promise.resolve());
+    await stop();
+
+    expect(collector.spans()).toMatchObject([
+      { service: 'gateway', name: 'work', traceId: TRACE_ID, parentSpanId: 'b7ad6b7169203331' },
+    ]);
   });
 });
 

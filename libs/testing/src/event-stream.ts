@@ -1,3 +1,5 @@
+import { patientFetch } from './patient-fetch.ts';
+
 /** One server-sent event, or one comment line (a heartbeat). */
 export interface StreamEvent {
   id: string | undefined;
@@ -22,14 +24,17 @@ export interface EventStream extends AsyncIterable<StreamEvent>, Disposable {
   retryMs: number | undefined;
 }
 
-/** Opens a stream. A status other than 200 is answered with its body as the error's message. */
+/**
+ * Opens a stream, when a server that asks to wait is ready. A status other than 200 is answered with
+ * its body as the error's message.
+ */
 export async function openEventStream(
   url: string,
   options: EventStreamOptions = {},
 ): Promise<EventStream> {
   const closing = new AbortController();
   const signals = [closing.signal, ...(options.signal ? [options.signal] : [])];
-  const response = await fetch(url, {
+  const response = await patientFetch(url, {
     headers: { accept: 'text/event-stream', ...options.headers },
     signal: AbortSignal.any(signals),
   });

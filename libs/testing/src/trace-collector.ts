@@ -2,6 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+import { type handleUnaryCall, Server, ServerCredentials } from '@grpc/grpc-js';
 
 /** A span as it was sent. Ids are in hexadecimal; the parent's is empty for the first of a trace. */
 export interface CollectedSpan {
@@ -41,6 +43,38 @@ export async function startTraceCollector(): Promise<TraceCollector> {
       server.closeAllConnections();
       server.close();
       await once(server, 'close');
+    },
+  };
+}
+
+/** A collector of traces that speaks OTLP over gRPC. */
+export type GrpcTraceCollector = Pick<TraceCollector, 'url' | 'spans'> & AsyncDisposable;
+
+/** Starts a collector of traces on a free port: the one method of OTLP's `TraceService`. */
+export async function startGrpcTraceCollector(): Promise<GrpcTraceCollector> {
+  const requests: Buffer[] = [];
+  const asIs = (message: Buffer): Buffer => message;
+  const method = {
+    path: '/opentelemetry.proto.collector.trace.v1.TraceService/Export',
+    ...{ requestStream: false, responseStream: false },
+    ...{ requestSerialize: asIs, requestDeserialize: asIs },
+    ...{ responseSerialize: asIs, responseDeserialize: asIs },
+  } as const;
+  const server = new Server();
+  const take: handleUnaryCall<Buffer, Buffer> = (call, answer) => {
+    requests.push(call.request);
+    // An answer without a field says that all was taken.
+    answer(null, Buffer.alloc(0));
+  };
+  server.addService({ export: method }, { export: take });
+  const bind = promisify(server.bindAsync.bind(server));
+  const port = await bind('127.0.0.1:0', ServerCredentials.createInsecure());
+  return {
+    url: `http://127.0.0.1:${port}`,
+    spans: () => requests.flatMap(readSpans),
+    [Symbol.asyncDispose]: () => {
+      server.forceShutdown();
+      return Promise.resolve();
     },
   };
 }

@@ -9,7 +9,7 @@ import { LeaseKeeper } from './lease-keeper.ts';
 import { RunningTurns } from './running-turns.ts';
 
 const LEASE_MS = 1_500;
-const LIMIT_MS = 20_000;
+const LIMIT_MS = 45_000;
 
 class Silent extends RowAnnouncer {
   publish(): void {

@@ -1,39 +1,51 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { conversationOutbound, type RowType, type SessionEvent } from '@soma/contracts';
-import { newIdentifier } from '@soma/kernel';
+import { newIdentifier, sleep } from '@soma/kernel';
 import type { CoalescingProducer } from '@soma/messaging';
 import type { TestDatabase } from '@soma/testing';
 import { WebSocket } from 'ws';
 
-/** Opens a WebSocket. A refusal rejects with its status. */
+/** Opens a WebSocket, when the server is ready. Any other refusal rejects with its status. */
 export async function openSocket(
   url: string,
   { headers = {} }: { headers?: Record<string, string> } = {},
 ): Promise<WebSocket> {
   const socket = new WebSocket(url.replace('http', 'ws'), { headers });
-  await once(socket, 'open');
-  return socket;
+  try {
+    await once(socket, 'open');
+    return socket;
+  } catch (error) {
+    // What a client tries again: a server that is there, and not ready.
+    if (!(error as Error).message.includes('503')) throw error;
+    await sleep(1_000);
+    return openSocket(url, { headers });
+  }
 }
 
 /** Reads a stream over a WebSocket until an event says that it is enough, or it is cut. */
-export function readSocket(url: string, options: SocketReadOptions): Promise<Received[]> {
-  const { until: isLast, onOpen, headers = {} } = options;
-  const socket = new WebSocket(url.replace('http', 'ws'), { headers });
+export async function readSocket(url: string, options: SocketReadOptions): Promise<Received[]> {
   const received: Received[] = [];
-  socket.on('message', (data: Buffer) => {
-    const event = JSON.parse(data.toString()) as SessionEvent;
-    received.push({ id: event.cursor, event });
-    if (isLast(event)) socket.terminate();
-  });
-  socket.on('open', () => onOpen?.());
-  // A cut is what these tests are about.
-  socket.on('error', () => undefined);
-  return new Promise((resolve) => {
-    socket.on('close', () => {
-      resolve(received);
+  const address = new URL(url.replace('http', 'ws'));
+  let onOpen = options.onOpen;
+  const isEnough = (): boolean => received.some(({ event }) => options.until(event));
+  do {
+    const socket = new WebSocket(address, { headers: options.headers ?? {} });
+    socket.on('message', (data: Buffer) => {
+      const event = JSON.parse(data.toString()) as SessionEvent;
+      received.push({ id: event.cursor, event });
+      address.searchParams.set('cursor', event.cursor);
+      if (options.until(event)) socket.terminate();
     });
-  });
+    socket.on('open', () => {
+      onOpen?.();
+      onOpen = undefined;
+    });
+    // A cut is what these tests are about.
+    socket.on('error', () => undefined);
+    await new Promise((resolve) => socket.on('close', resolve));
+  } while (options.resumes === true && !isEnough());
+  return received;
 }
 
 /** A way to a server that is cut after as many bytes of the stream as the header `x-cut` says. */
@@ -78,6 +90,8 @@ interface SocketReadOptions {
   until: (event: SessionEvent) => boolean;
   headers?: Record<string, string>;
   onOpen?: () => void;
+  /** Goes on after a cut, as clients do, with the last cursor. */
+  resumes?: boolean;
 }
 
 /** An event as a client got it, and the cursor that came with it. */
@@ -141,11 +155,8 @@ export class ScriptedTurn {
   #open(seq: number): void {
     this.#startedSeq = seq;
     this.#repeating = setInterval(() => {
-      // Kafka is closed before an answer that a test has left open.
-      if (this.#text !== '')
-        this.repeatText().catch(() => {
-          clearInterval(this.#repeating);
-        });
+      // What Kafka does not take is repeated again; and it is closed before an answer is left open.
+      if (this.#text !== '') this.repeatText().catch(() => undefined);
     }, 2_000).unref();
   }
 
