@@ -1,13 +1,13 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { type Admin, Kafka, logLevel } from 'kafkajs';
 import { downloadServers } from './downloads.ts';
 import { freePort } from './free-port.ts';
-import { controls, type ServerHandle, ServerProcess } from './server-process.ts';
+import { type KafkaAccount, type KafkaSecurity, secureKafka } from './kafka-security.ts';
+import { housingOf, type ServerHandle, ServerProcess, startServer } from './server-process.ts';
 
 export interface KafkaOptions {
   /** Keeps the data here. Without it the data is thrown away. */
@@ -16,12 +16,16 @@ export interface KafkaOptions {
   port?: number;
   /** The address that clients are told, when they reach the broker through a proxy. */
   advertisedPort?: number;
+  /** Has clients come over TLS and sign in with this account, by PLAIN or SCRAM. */
+  account?: KafkaAccount;
 }
 
 /** A real Apache Kafka broker. Disposing of it ends it, and deletes data that is not kept. */
 export interface KafkaServer extends ServerHandle {
   /** `host:port`, as `KAFKA_BROKERS` takes it. */
   brokers: string;
+  /** What clients must trust, where they come over TLS. */
+  certificate: string | undefined;
 }
 
 /** Starts Apache Kafka 4.1 (KRaft, one node) in about four seconds. Topics are not made by themselves. */
@@ -36,17 +40,19 @@ export async function startKafka(options: KafkaOptions = {}): Promise<KafkaServe
 }
 
 async function startOnce(options: KafkaOptions): Promise<KafkaServer> {
-  const keep = options.directory !== undefined;
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'soma-kafka-')));
-  const port = options.port ?? (await freePort());
+  const housing = await housingOf('kafka', options);
+  const { directory, port } = housing;
   const { kafkaJars } = await downloadServers();
   const configuration = join(directory, 'server.properties');
   const java = [...JAVA_FLAGS, '-cp', `${kafkaJars}/*`];
-  await mkdir(directory, { recursive: true });
-  await writeFile(configuration, await properties(directory, port, options.advertisedPort ?? port));
+  const security = options.account && (await secureKafka(directory, options.account));
+  // A broker and its probe go by a way of their own where clients come over TLS.
+  const ownPort = security ? await freePort() : port;
+  const ports = { port, ownPort, advertisedPort: options.advertisedPort ?? port };
+  await writeFile(configuration, await properties(directory, ports, security));
   if (!existsSync(join(directory, 'data', 'meta.properties'))) {
     const format = ['kafka.tools.StorageTool', 'format', '-t', CLUSTER_ID, '-c', configuration];
-    await promisify(execFile)('java', [...java, ...format]);
+    await promisify(execFile)('java', [...java, ...format, ...(security?.formatArguments ?? [])]);
   }
 
   const server = new ServerProcess({
@@ -55,21 +61,13 @@ async function startOnce(options: KafkaOptions): Promise<KafkaServer> {
     args: [...java, 'kafka.Kafka', configuration],
     logFile: join(directory, 'server.log'),
     stopSignal: 'SIGTERM',
-    probe: () => coordinatorAnswers(`127.0.0.1:${port}`),
+    probe: () => coordinatorAnswers(`127.0.0.1:${ownPort}`),
   });
-  await server.start();
-  return {
-    ...controls(server),
+  const handle = await startServer(server, housing);
+  return Object.assign(handle, {
     brokers: `127.0.0.1:${port}`,
-    port,
-    get pid() {
-      return server.pid;
-    },
-    [Symbol.asyncDispose]: async () => {
-      await (keep ? server.stop() : server.kill());
-      if (!keep) await rm(directory, { recursive: true, force: true });
-    },
-  };
+    certificate: security?.certificate,
+  });
 }
 
 /** Does one thing as an administrator, quietly. */
@@ -102,14 +100,22 @@ const CLUSTER_ID = 'c29tYS1sb2NhbC1rYWZrYQ';
 const JAVA_FLAGS = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 
 /** One node that is broker and controller, with the internal topics kept small. */
-async function properties(directory: string, port: number, advertised: number): Promise<string> {
+async function properties(
+  directory: string,
+  { port, ownPort, advertisedPort }: { port: number; ownPort: number; advertisedPort: number },
+  security: KafkaSecurity | undefined,
+): Promise<string> {
   const controllerPort = await freePort();
+  const listen = (clients: number): string =>
+    security
+      ? `SASL_SSL://127.0.0.1:${clients},PLAINTEXT://127.0.0.1:${ownPort}`
+      : `PLAINTEXT://127.0.0.1:${clients}`;
   return Object.entries({
     'process.roles': 'broker,controller',
     'node.id': '1',
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://127.0.0.1:${advertised}`,
+    listeners: `${listen(port)},CONTROLLER://127.0.0.1:${controllerPort}`,
+    'advertised.listeners': listen(advertisedPort),
     'controller.listener.names': 'CONTROLLER',
     'log.dirs': join(directory, 'data'),
     // A broker that was killed is let in again only after its old registration has lapsed (default 9 s).
@@ -125,6 +131,7 @@ async function properties(directory: string, port: number, advertised: number): 
     'share.coordinator.state.topic.num.partitions': '1',
     'share.coordinator.state.topic.replication.factor': '1',
     'share.coordinator.state.topic.min.isr': '1',
+    ...security?.properties,
   })
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');

@@ -1,10 +1,8 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { freePort } from './free-port.ts';
 import { goTool } from './go-tools.ts';
 import { expectOk } from './http-probe.ts';
-import { controls, type ServerHandle, ServerProcess } from './server-process.ts';
+import { housingOf, type ServerHandle, ServerProcess, startServer } from './server-process.ts';
 
 export interface ObjectStorageOptions {
   /** A bucket that is there from the start. */
@@ -28,10 +26,9 @@ export interface ObjectStorageServer extends ServerHandle {
 export async function startObjectStorage(
   options: ObjectStorageOptions,
 ): Promise<ObjectStorageServer> {
-  const keep = options.directory !== undefined;
   const command = await goTool('versitygw');
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'soma-storage-')));
-  const port = options.port ?? (await freePort());
+  const housing = await housingOf('storage', options);
+  const { directory, port } = housing;
   const url = `http://127.0.0.1:${port}`;
   const [objects, metadata] = [join(directory, 'objects'), join(directory, 'metadata')];
   // To this server a bucket is a folder.
@@ -53,17 +50,6 @@ export async function startObjectStorage(
     stopSignal: 'SIGTERM',
     probe: () => expectOk(`${url}/health`),
   });
-  await server.start();
-  return {
-    ...controls(server),
-    url,
-    port,
-    get pid() {
-      return server.pid;
-    },
-    [Symbol.asyncDispose]: async () => {
-      await (keep ? server.stop() : server.kill());
-      if (!keep) await rm(directory, { recursive: true, force: true });
-    },
-  };
+  const handle = await startServer(server, housing);
+  return Object.assign(handle, { url });
 }

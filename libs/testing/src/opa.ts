@@ -1,10 +1,7 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from './free-port.ts';
 import { goTool } from './go-tools.ts';
 import { expectOk } from './http-probe.ts';
-import { controls, type ServerHandle, ServerProcess } from './server-process.ts';
+import { housingOf, type ServerHandle, ServerProcess, startServer } from './server-process.ts';
 
 export interface OpaOptions {
   /** A folder of policies, whose tests are left out, or a bundle (`.tar.gz`). */
@@ -25,11 +22,9 @@ export interface OpaServer extends ServerHandle {
 
 /** Starts Open Policy Agent in about a quarter of a second; the first time it is built. */
 export async function startOpa(options: OpaOptions = {}): Promise<OpaServer> {
-  const keep = options.directory !== undefined;
   const command = await goTool('opa');
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'soma-opa-')));
-  await mkdir(directory, { recursive: true });
-  const port = options.port ?? (await freePort());
+  const housing = await housingOf('opa', options);
+  const { directory, port } = housing;
   const url = `http://127.0.0.1:${port}`;
   const server = new ServerProcess({
     name: 'OPA',
@@ -44,17 +39,6 @@ export async function startOpa(options: OpaOptions = {}): Promise<OpaServer> {
     stopSignal: 'SIGTERM',
     probe: () => expectOk(`${url}/health`),
   });
-  await server.start();
-  return {
-    ...controls(server),
-    url,
-    port,
-    get pid() {
-      return server.pid;
-    },
-    [Symbol.asyncDispose]: async () => {
-      await (keep ? server.stop() : server.kill());
-      if (!keep) await rm(directory, { recursive: true, force: true });
-    },
-  };
+  const handle = await startServer(server, housing);
+  return Object.assign(handle, { url });
 }

@@ -1,12 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { freePort } from './free-port.ts';
 import { goTool } from './go-tools.ts';
 import { expectOk } from './http-probe.ts';
-import { controls, type ServerHandle, ServerProcess } from './server-process.ts';
+import { housingOf, type ServerHandle, ServerProcess, startServer } from './server-process.ts';
 
 export interface OpenFgaOptions {
   /** Keeps stores and tuples in this database, which belongs to OpenFGA alone. Default: in memory. */
@@ -27,11 +25,9 @@ export interface OpenFgaServer extends ServerHandle {
 
 /** Starts OpenFGA in about a quarter of a second; the first time it is built, which takes minutes. */
 export async function startOpenFga(options: OpenFgaOptions = {}): Promise<OpenFgaServer> {
-  const keep = options.directory !== undefined;
   const command = await goTool('openfga');
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'soma-openfga-')));
-  await mkdir(directory, { recursive: true });
-  const port = options.port ?? (await freePort());
+  const housing = await housingOf('openfga', options);
+  const { directory, port } = housing;
   const url = `http://127.0.0.1:${port}`;
   const env = await environment(port, options);
   if (options.postgresUrl) {
@@ -46,19 +42,8 @@ export async function startOpenFga(options: OpenFgaOptions = {}): Promise<OpenFg
     stopSignal: 'SIGTERM',
     probe: () => expectOk(`${url}/healthz`),
   });
-  await server.start();
-  return {
-    ...controls(server),
-    url,
-    port,
-    get pid() {
-      return server.pid;
-    },
-    [Symbol.asyncDispose]: async () => {
-      await (keep ? server.stop() : server.kill());
-      if (!keep) await rm(directory, { recursive: true, force: true });
-    },
-  };
+  const handle = await startServer(server, housing);
+  return Object.assign(handle, { url });
 }
 
 /** By the environment, because arguments stand in the list of processes and two of these are secrets. */

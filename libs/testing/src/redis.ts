@@ -1,10 +1,7 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { downloadServers } from './downloads.ts';
-import { freePort } from './free-port.ts';
-import { controls, type ServerHandle, ServerProcess } from './server-process.ts';
+import { housingOf, type ServerHandle, ServerProcess, startServer } from './server-process.ts';
 
 export interface RedisOptions {
   /** Keeps the data here. Without it the data is thrown away. */
@@ -20,10 +17,8 @@ export interface RedisServer extends ServerHandle {
 
 /** Starts Redis 7. It offers many logical databases, so that each test file has one for itself. */
 export async function startRedis(options: RedisOptions = {}): Promise<RedisServer> {
-  const keep = options.directory !== undefined;
-  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'soma-redis-')));
-  await mkdir(directory, { recursive: true });
-  const port = options.port ?? (await freePort());
+  const housing = await housingOf('redis', options);
+  const { directory, port } = housing;
   const url = `redis://127.0.0.1:${port}`;
   const { redisServer } = await downloadServers();
   const server = new ServerProcess({
@@ -35,7 +30,7 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
         '--databases',
         String(REDIS_DATABASES),
         '--appendonly',
-        keep ? 'yes' : 'no',
+        housing.keep ? 'yes' : 'no',
         '--save',
         '',
       ],
@@ -44,19 +39,8 @@ export async function startRedis(options: RedisOptions = {}): Promise<RedisServe
     stopSignal: 'SIGTERM',
     probe: () => onRedis(url, (redis) => redis.ping()),
   });
-  await server.start();
-  return {
-    ...controls(server),
-    url,
-    port,
-    get pid() {
-      return server.pid;
-    },
-    [Symbol.asyncDispose]: async () => {
-      await (keep ? server.stop() : server.kill());
-      if (!keep) await rm(directory, { recursive: true, force: true });
-    },
-  };
+  const handle = await startServer(server, housing);
+  return Object.assign(handle, { url });
 }
 
 /** How many logical databases a server of ours has. */

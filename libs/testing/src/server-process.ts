@@ -1,10 +1,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
-import { open, readFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { freePort } from './free-port.ts';
 
-const START_LIMIT_MS = 60_000;
+const START_LIMIT_MS = 120_000;
 const STOP_LIMIT_MS = 20_000;
 const SETPRIV = '/usr/bin/setpriv';
 
@@ -123,11 +126,37 @@ export class ServerProcess {
   }
 }
 
-/** What every handle offers, for the server of one process. */
-export function controls(
-  server: ServerProcess,
-): Omit<ServerHandle, 'port' | 'pid' | keyof AsyncDisposable> {
+/** Where a server listens, and what becomes of its folder. */
+export interface Housing {
+  port: number;
+  directory: string;
+  /** Whether the folder outlives the server. Without it the server is ended without ceremony. */
+  keep: boolean;
+}
+
+/**
+ * Finds a server its place: the folder that it keeps, or one that is thrown away, and a port that is
+ * free where none is named.
+ */
+export async function housingOf(
+  name: string,
+  options: { directory?: string; port?: number },
+): Promise<Housing> {
+  const directory = options.directory ?? (await mkdtemp(join(tmpdir(), `soma-${name}-`)));
+  await mkdir(directory, { recursive: true });
+  const port = options.port ?? (await freePort());
+  return { directory, port, keep: options.directory !== undefined };
+}
+
+/** Starts the server of one process, and answers what tests may do with it. */
+export async function startServer(server: ServerProcess, housing: Housing): Promise<ServerHandle> {
+  const { port, directory, keep } = housing;
+  await server.start();
   return {
+    port,
+    get pid() {
+      return server.pid;
+    },
     start: () => server.start(),
     stop: () => server.stop(),
     kill: () => server.kill(),
@@ -138,6 +167,10 @@ export function controls(
       server.signalTree('SIGCONT');
     },
     exited: () => server.exited(),
+    [Symbol.asyncDispose]: async () => {
+      await (keep ? server.stop() : server.kill());
+      if (!keep) await rm(directory, { recursive: true, force: true });
+    },
   };
 }
 
