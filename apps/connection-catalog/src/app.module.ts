@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AuthModule, authOptions, DenialReports, LimitsModule, RevocationFeed } from '@soma/auth';
+import { OutboundModule } from '@soma/http';
 import {
   AuditEvents,
   AuditEventsModule,
@@ -12,6 +13,7 @@ import { createLogger } from '@soma/observability';
 import { databaseUrl, PersistenceModule, RateLimits, RedisModule } from '@soma/persistence';
 import type { CatalogConfig } from './catalog.config.ts';
 import { ConnectionsModule } from './connections/connections.module.ts';
+import { OAuthModule } from './oauth/oauth.module.ts';
 import { RuntimeModule } from './runtime/runtime.module.ts';
 import { SecretsModule } from './secrets/secrets.module.ts';
 
@@ -42,6 +44,8 @@ export class AppModule {
         ConfigUpdatesModule.of('catalog'),
         SecretsModule.configure(config),
         ConnectionsModule,
+        OutboundModule.configure(config),
+        OAuthModule.configure(config),
       ],
     };
   }

@@ -1,5 +1,5 @@
 import { authSettings, limitSettings } from '@soma/auth';
-import { httpSettings } from '@soma/http';
+import { httpSettings, outboundSettings } from '@soma/http';
 import { auditEventSettings, kafkaSettings } from '@soma/messaging';
 import { observabilitySettings } from '@soma/observability';
 import { databaseSettings, redisSettings } from '@soma/persistence';
@@ -17,6 +17,13 @@ export const catalogConfig = z.object({
   ...observabilitySettings,
   ...authSettings,
   ...limitSettings,
+  ...outboundSettings,
+  API_BASE_URL: z
+    .url('must be a URL')
+    .optional()
+    .describe(
+      'The address under which browsers reach Soma: where providers send them back to. Unset: the issuer.',
+    ),
   SOMA_MASTER_KEY: masterKeySetting,
   ...integrationsSettings,
 });

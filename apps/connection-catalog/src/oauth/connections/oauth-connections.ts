@@ -1,0 +1,42 @@
+import { Injectable } from '@nestjs/common';
+import type { EntityManager } from 'typeorm';
+import { z } from 'zod';
+
+const connectionRow = z.object({
+  tenant_id: z.string(),
+  connection_id: z.string(),
+  name: z.string(),
+  type: z.string(),
+  fields: z.record(z.string(), z.unknown()),
+  client_secret_version: z.int().nullable(),
+});
+/** What authorisations need of a connection. */
+export type OAuthConnection = z.output<typeof connectionRow>;
+
+const COLUMNS = `tenant_id, connection_id, name, type, fields,
+  (credentials -> 'client_secret' ->> 'version')::integer AS client_secret_version`;
+
+/** The connections behind authorisations. */
+@Injectable()
+export class OAuthConnections {
+  async findByName(manager: EntityManager, name: string): Promise<OAuthConnection | undefined> {
+    const rows = await manager.query<unknown[]>(
+      `SELECT ${COLUMNS} FROM catalog.connections WHERE name = $1`,
+      [name],
+    );
+    return rows.map((row) => connectionRow.parse(row))[0];
+  }
+
+  /** By their ids; those that are gone are missing. */
+  async read(
+    manager: EntityManager,
+    ids: readonly string[],
+  ): Promise<Map<string, OAuthConnection>> {
+    const rows = await manager.query<unknown[]>(
+      `SELECT ${COLUMNS} FROM catalog.connections WHERE connection_id = ANY ($1)`,
+      [ids],
+    );
+    const connections = rows.map((row) => connectionRow.parse(row));
+    return new Map(connections.map((each) => [each.connection_id, each]));
+  }
+}

@@ -1,0 +1,92 @@
+import { Injectable, Logger } from '@nestjs/common';
+import { AuditEvents } from '@soma/messaging';
+import type { EntityManager } from 'typeorm';
+import type { OAuthConnection } from '../connections/oauth-connections.ts';
+import type { GrantStatus } from './grant-lifecycle.ts';
+import { renewals } from './grant-metrics.ts';
+import type { GivenGrant } from './store-grant.ts';
+import type { RenewedGrant } from './store-renewals.ts';
+
+/** Who is behind what Soma does by itself. */
+const ITSELF = { subject: 'connection-catalog', address: null };
+
+/** What the audit log calls it when a grant comes to stand so. */
+const ACTIONS: Record<GrantStatus, string> = {
+  active: 'connection.token_recovered',
+  expired: 'connection.token_expired',
+  revoked: 'connection.authorization_revoked',
+  reauthorization_required: 'connection.reauthorization_required',
+};
+
+/** Tells the rest of Soma, and the audit log, what becomes of grants. */
+@Injectable()
+export class GrantEvents {
+  private readonly logger = new Logger(GrantEvents.name);
+
+  constructor(private readonly audit: AuditEvents) {}
+
+  /** In the transaction of the change: whoever holds a copy of a token lets go of it. */
+  async announce(
+    manager: EntityManager,
+    changes: readonly { connection: OAuthConnection }[],
+  ): Promise<void> {
+    if (changes.length === 0) {
+      return;
+    }
+    await manager.query(UPSERT, [
+      changes.map(({ connection }) => connection.tenant_id),
+      changes.map(({ connection }) => `${connection.tenant_id}:${connection.name}`),
+    ]);
+  }
+
+  /** After the change: a grant that somebody gave. */
+  authorized({ connection, grantType, authorizedBy }: GivenGrant): void {
+    this.record(connection, 'connection.authorized', {
+      subject: authorizedBy,
+      details: { grant_type: grantType },
+    });
+  }
+
+  /** After the change: a grant that somebody took back. */
+  revoked(connection: OAuthConnection, subject: string): void {
+    this.record(connection, ACTIONS.revoked, { subject, details: {} });
+  }
+
+  /** After the change: what a renewal came to. */
+  renewed({ held, next, connection, renewal }: RenewedGrant, hasCounted: boolean): void {
+    renewals.inc({ outcome: hasCounted ? (renewal?.kind ?? 'over') : 'overtaken' });
+    if (!hasCounted || held.state.status === next.status) {
+      return;
+    }
+    const { name } = connection;
+    this.logger.log({
+      message: 'A grant changed.',
+      name,
+      status: next.status,
+      reason: next.reason,
+    });
+    this.record(connection, ACTIONS[next.status], { details: { reason: next.reason } });
+  }
+
+  private record(
+    { tenant_id, name }: OAuthConnection,
+    action: string,
+    { subject, details }: { subject?: string; details: Record<string, string | null> },
+  ): void {
+    this.audit.record({
+      ...{ tenant_id, action, details, request_id: null },
+      actor: subject === undefined ? ITSELF : { subject, address: null },
+      target: { type: 'connection', id: name },
+      outcome: action === ACTIONS.reauthorization_required ? 'failure' : 'success',
+    });
+  }
+}
+
+const UPSERT = `
+  INSERT INTO catalog.config_updates AS kept
+    (tenant_id, entity, entity_id, version, deleted, occurred_at, publish_at)
+  SELECT tenant_id, 'connection', entity_id, 0, false, clock_timestamp(), clock_timestamp()
+    FROM unnest($1::text[], $2::text[]) AS changed (tenant_id, entity_id)
+  ON CONFLICT (tenant_id, entity, entity_id) DO UPDATE
+     SET version = kept.version + 1, deleted = false, occurred_at = excluded.occurred_at,
+         publish_at = least(kept.publish_at, excluded.publish_at), published_at = NULL`;

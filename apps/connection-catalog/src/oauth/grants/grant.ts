@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import { oauthClient } from '../protocol/oauth-client.ts';
+import type { GrantState } from './grant-lifecycle.ts';
+
+/** How a person, or nobody, is asked (RFC 6749 §4.1, §4.4; RFC 8628). */
+export const grantType = z.enum(['authorization_code', 'device_code', 'client_credentials']);
+export type GrantType = z.output<typeof grantType>;
+
+const date = z.date().nullable();
+
+/** A row of `catalog.oauth_grants`. */
+export const grantRow = z.object({
+  tenant_id: z.string(),
+  connection_id: z.string(),
+  grant_type: grantType,
+  client: oauthClient,
+  client_secret_version: z.int().nullable(),
+  status: z.enum(['active', 'expired', 'revoked', 'reauthorization_required']),
+  reason: z.string().nullable(),
+  generation: z.int(),
+  token_version: z.int(),
+  is_renewable: z.boolean(),
+  scope: z.string().nullable(),
+  expires_at: date,
+  due_at: date,
+  sent_at: date,
+  failures: z.int(),
+  leased_until: date,
+  attempt: z.int(),
+  authorized_by: z.string(),
+  authorized_at: z.date(),
+  renewed_at: date,
+});
+export type GrantRow = z.output<typeof grantRow>;
+
+/** A grant that this process holds: nobody else renews it until the lease ends. */
+export interface HeldGrant {
+  row: GrantRow;
+  /** As it was before this try: `sentAt` says whether an earlier answer was lost. */
+  state: GrantState;
+}
+
+/** What of a row decides what becomes of it. */
+export function stateOf(row: GrantRow): GrantState {
+  return {
+    status: row.status,
+    reason: row.reason,
+    generation: row.generation,
+    isRenewable: row.is_renewable,
+    expiresAt: row.expires_at,
+    dueAt: row.due_at,
+    sentAt: row.sent_at,
+    failures: row.failures,
+  };
+}

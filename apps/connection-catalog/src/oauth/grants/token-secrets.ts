@@ -1,0 +1,138 @@
+import { Injectable } from '@nestjs/common';
+import { Secret } from '@soma/kernel';
+import { z } from 'zod';
+import { ConnectionSecrets } from '../../secrets/connection-secrets.ts';
+import type { GivenTokens, ProvenClient } from '../protocol/provider-client.ts';
+
+/** Where the secrets of an authorisation lie, beside the fields of its connection. */
+const TOKENS = 'oauth_tokens';
+const CLIENT_SECRET = 'oauth_client_secret';
+const DEVICE_CODE = 'oauth_device_code';
+
+/** The fields that must go when a connection goes. */
+export const oauthSecretFields: readonly string[] = [TOKENS, CLIENT_SECRET, DEVICE_CODE];
+
+const stored = z.object({
+  generation: z.int(),
+  access_token: z.string(),
+  refresh_token: z.string().nullable(),
+  /** Milliseconds since 1970. */
+  expires_at: z.int().nullable(),
+  scope: z.string().nullable(),
+});
+
+/** Tokens as they are kept: enough to go on from when their row was never written. */
+export interface KeptTokens {
+  /** Which tokens of the grant these are; the row knows its own by the same number. */
+  generation: number;
+  accessToken: Secret;
+  refreshToken: Secret | undefined;
+  expiresAt: Date | undefined;
+  scope: string | undefined;
+}
+
+/** Whose secrets. */
+export interface Owner {
+  tenant_id: string;
+  connection_id: string;
+}
+
+/** Keeps tokens, device codes and secrets of clients in the secret backend. */
+@Injectable()
+export class TokenSecrets {
+  constructor(private readonly secrets: ConnectionSecrets) {}
+
+  /** Resolves with the version, once it is durable. */
+  write(owner: Owner, tokens: KeptTokens): Promise<number> {
+    const text: z.output<typeof stored> = {
+      generation: tokens.generation,
+      access_token: tokens.accessToken.reveal(),
+      refresh_token: tokens.refreshToken?.reveal() ?? null,
+      expires_at: tokens.expiresAt?.getTime() ?? null,
+      scope: tokens.scope ?? null,
+    };
+    return this.secrets.backend.write(at(owner, TOKENS), new Secret(JSON.stringify(text)));
+  }
+
+  /** @param version - Without it, the newest, which a row may not know yet. */
+  async read(
+    owner: Owner,
+    version?: number,
+  ): Promise<(KeptTokens & { version?: number }) | undefined> {
+    const secret = await this.secrets.backend.read(at(owner, TOKENS), version);
+    if (secret === undefined) {
+      return undefined;
+    }
+    const tokens = stored.parse(JSON.parse(secret.reveal()));
+    return {
+      generation: tokens.generation,
+      accessToken: new Secret(tokens.access_token),
+      refreshToken: tokens.refresh_token === null ? undefined : new Secret(tokens.refresh_token),
+      expiresAt: tokens.expires_at === null ? undefined : new Date(tokens.expires_at),
+      scope: tokens.scope ?? undefined,
+    };
+  }
+
+  forgetTokens(owner: Owner): Promise<void> {
+    return this.secrets.backend.delete(at(owner, TOKENS));
+  }
+
+  writeDeviceCode(owner: Owner, code: Secret): Promise<number> {
+    return this.secrets.backend.write(at(owner, DEVICE_CODE), code);
+  }
+
+  readDeviceCode(owner: Owner, version: number): Promise<Secret | undefined> {
+    return this.secrets.backend.read(at(owner, DEVICE_CODE), version);
+  }
+
+  writeClientSecret(owner: Owner, secret: Secret): Promise<number> {
+    return this.secrets.backend.write(at(owner, CLIENT_SECRET), secret);
+  }
+
+  /** What a client proves itself with: its own registration's secret, or the connection's field. */
+  async prove(
+    owner: Owner,
+    { client, ownVersion, fieldVersion }: ClientSecretPlace & Pick<ProvenClient, 'client'>,
+  ): Promise<ProvenClient> {
+    const place = ownVersion ?? fieldVersion;
+    const field = ownVersion === null ? 'client_secret' : CLIENT_SECRET;
+    const secret =
+      place === null || client.authentication === 'none'
+        ? undefined
+        : await this.secrets.backend.read(at(owner, field), place);
+    return { client, secret };
+  }
+}
+
+/** Where the secret of a client lies: the versions that rows name. */
+export interface ClientSecretPlace {
+  /** Of a client that Soma registered by itself. */
+  ownVersion: number | null;
+  /** Of the field `client_secret` of the connection. */
+  fieldVersion: number | null;
+}
+
+/** Tokens as a provider gave them, on their way to the backend. */
+export function toKept(given: GivenTokens, generation: number, before?: KeptTokens): KeptTokens {
+  const { accessToken, refreshToken, expiresInSeconds, scope } = given;
+  return {
+    generation,
+    accessToken: new Secret(accessToken),
+    // One that gives no new refresh token leaves the old one good (RFC 6749 §6).
+    refreshToken: refreshToken === undefined ? before?.refreshToken : new Secret(refreshToken),
+    expiresAt:
+      expiresInSeconds === undefined ? undefined : new Date(Date.now() + expiresInSeconds * 1000),
+    scope: scope ?? before?.scope,
+  };
+}
+
+function at(
+  { tenant_id, connection_id }: Owner,
+  field: string,
+): {
+  tenantId: string;
+  connection: string;
+  field: string;
+} {
+  return { tenantId: tenant_id, connection: connection_id, field };
+}

@@ -1,0 +1,32 @@
+import { Problem, TransientError } from '@soma/kernel';
+import { ProviderRefusal, UnclearAnswer } from './provider-error.ts';
+
+/** What a client is told of a provider that it is waiting for. Other errors go on as they are. */
+export function asProblem(error: unknown): unknown {
+  if (error instanceof ProviderRefusal) {
+    return new Problem({
+      status: 422,
+      code: 'oauth_provider_refused',
+      detail: `The provider refused: ${error.error}. Check the client and its settings there.`,
+      cause: error,
+    });
+  }
+  if (error instanceof UnclearAnswer || error instanceof TransientError) {
+    return new Problem({
+      status: 502,
+      code: 'oauth_provider_unreachable',
+      detail: 'The provider cannot be reached, or its answer makes no sense. Try again later.',
+      cause: error,
+    });
+  }
+  return error;
+}
+
+/** Runs what waits for a provider on behalf of a client. */
+export async function withProviderProblems<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    throw asProblem(error);
+  }
+}
