@@ -13,6 +13,7 @@ const layers = {
   messaging: ['kernel', 'contracts', 'observability', 'persistence'],
   http: ['kernel', 'contracts', 'observability'],
   auth: ['kernel', 'contracts', 'http'],
+  connections: ['kernel', 'contracts', 'http', 'auth'],
   sessions: ['kernel', 'contracts', 'persistence'],
   secrets: ['kernel'],
   llm: ['kernel', 'contracts', 'observability'],

@@ -29,4 +29,16 @@ describe('the connection catalog', () => {
     expect(health.status).toBe(200);
     expect(JSON.stringify(health.body)).toContain('postgres');
   });
+
+  it('has no routes for partners where integrations are turned off', async () => {
+    await using off = await startCatalog(servers, { INTEGRATIONS_ENABLED: 'false' });
+    const unknown = await off.send('GET', '/api/v1/unknown');
+
+    for (const as of [null, { tenant: 'acme' }]) {
+      const answer = await off.send('GET', '/api/v1/connections', { as });
+      expect([answer.status, answer.body['code']]).toEqual([404, unknown.body['code']]);
+    }
+    const ready = await off.send('GET', '/v1/health/live', { as: null });
+    expect(ready.status).toBe(200);
+  });
 });

@@ -14,6 +14,7 @@ import { databaseUrl, PersistenceModule, RateLimits, RedisModule } from '@soma/p
 import type { CatalogConfig } from './catalog.config.ts';
 import { ConnectionsModule } from './connections/connections.module.ts';
 import { OAuthModule } from './oauth/oauth.module.ts';
+import { DisabledModule } from './runtime/disabled.module.ts';
 import { RuntimeModule } from './runtime/runtime.module.ts';
 import { SecretsModule } from './secrets/secrets.module.ts';
 
@@ -27,6 +28,7 @@ export class AppModule {
     return {
       module: AppModule,
       imports: [
+        DisabledModule.unless(config.INTEGRATIONS_ENABLED),
         // Partners reach it through the gateway, with the gateway's tokens; services with its own.
         AuthModule.verify({ ...authOptions(config, 'gateway'), internalAudience: NAME }),
         PersistenceModule.connect({

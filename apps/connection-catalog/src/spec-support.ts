@@ -35,6 +35,7 @@ export interface TestCaller {
   subject?: string;
   role?: MemberRole;
   scopes?: readonly string[];
+  amr?: readonly string[];
 }
 
 interface TestRequest {

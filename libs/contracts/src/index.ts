@@ -191,6 +191,16 @@ export {
   updateTenantRequest,
   type UpdateTenantRequest,
 } from './http/tenant.contract.ts';
+export {
+  connectionLease,
+  type ConnectionLease,
+  connectionPurpose,
+  type ConnectionPurpose,
+  connectionUsagePath,
+  type ConnectionUsagePath,
+  resolveConnectionRequest,
+  type ResolveConnectionRequest,
+} from './internal/connection-lease.contract.ts';
 export { clientIdentifier, timestamp } from './identifiers.ts';
 export { principal, type Principal } from './principal.ts';
 export { appServing, type RoutedApp, routeTable } from './routes.ts';

@@ -45,6 +45,11 @@ export interface ConnectionType {
   check?: (fields: FieldValues, set: ReadonlySet<string>) => FieldFault[];
   /** How it is reached by HTTP; undefined for what speaks something else. */
   http?: HttpAccess;
+  /**
+   * Whether somebody authorises Soma at the provider, whose token then is the credential
+   * `access_token`: always, or where the connection has no `token` of its own.
+   */
+  authorisation?: 'always' | 'possible';
   /** Requests a minute where neither the connection nor the operator says otherwise. */
   defaultRateRpm?: number;
   /** Whether it can send us webhooks. */

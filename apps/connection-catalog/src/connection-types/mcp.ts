@@ -30,9 +30,13 @@ export const mcp: ConnectionType = {
     ).optional(),
   }),
   check: checkTransport,
+  authorisation: 'possible',
   http: {
     baseUrl: { field: 'url' },
-    credentials: [{ in: 'header', field: 'token', name: 'authorization', prefix: 'Bearer ' }],
+    credentials: [
+      { in: 'header', field: 'token', name: 'authorization', prefix: 'Bearer ' },
+      { in: 'header', field: 'access_token', name: 'authorization', prefix: 'Bearer ' },
+    ],
   },
 };
 

@@ -36,6 +36,7 @@ export const oauthApp: ConnectionType = {
       .meta({ description: '`false` for a provider without PKCE. Default: as the operator says.' }),
   }),
   check: checkEndpoints,
+  authorisation: 'always',
   http: {
     baseUrl: { field: 'base_url' },
     credentials: [

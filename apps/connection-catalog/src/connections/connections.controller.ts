@@ -3,6 +3,7 @@ import {
   Controller,
   Delete,
   Get,
+  Header,
   HttpCode,
   Param,
   Patch,
@@ -17,6 +18,7 @@ import {
   CurrentPrincipal,
   idempotencyHeader,
   ifMatchHeader,
+  StepUp,
 } from '@soma/auth';
 import {
   connection,
@@ -35,6 +37,8 @@ import {
   deleteConnectionQuery,
   type DeleteConnectionQuery,
   type Principal,
+  revealedSecret,
+  type RevealedSecret,
   updateConnectionRequest,
   type UpdateConnectionRequest,
 } from '@soma/contracts';
@@ -45,6 +49,7 @@ import { EntityTagInterceptor } from '../runtime/entity-tag.interceptor.ts';
 import { CreateConnection } from './create-connection.ts';
 import { DeleteConnection } from './delete-connection.ts';
 import { ReadConnections } from './read-connections.ts';
+import { RevealSecret } from './reveal-secret.ts';
 import { UpdateConnection } from './update-connection.ts';
 
 const unavailable = { 503: ['database_unavailable'] };
@@ -64,6 +69,7 @@ export class ConnectionsController {
     private readonly createConnection: CreateConnection,
     private readonly updateConnection: UpdateConnection,
     private readonly deleteConnection: DeleteConnection,
+    private readonly revealSecret: RevealSecret,
   ) {}
 
   @Get('types')
@@ -166,5 +172,25 @@ export class ConnectionsController {
     @Query({ schema: deleteConnectionQuery }) { force }: DeleteConnectionQuery,
   ): Promise<void> {
     return this.deleteConnection.execute(caller, { name, force });
+  }
+
+  @Get(':name/secrets/:field')
+  @Header('cache-control', 'no-store')
+  @Access({ scope: 'connections:reveal', resource: 'connection', id: 'params.name' })
+  @StepUp()
+  @Operation({
+    summary: 'Show a credential',
+    description:
+      'For who has just proved a second factor; it is noted in the audit log. Whatever the reason is, ' +
+      'a refusal is the same 404 after the same time.',
+    answer: revealedSecret,
+    problems: { 401: ['step_up_required'], 404: ['secret_not_found'], ...unavailable },
+  })
+  reveal(
+    @CurrentCaller() caller: Caller,
+    @Param('name') name: string,
+    @Param('field') field: string,
+  ): Promise<RevealedSecret> {
+    return this.revealSecret.execute(caller, { name, field });
   }
 }

@@ -1,26 +1,33 @@
 import { Global, Module } from '@nestjs/common';
 import { ConnectionTypes } from '../connection-types/connection-types.ts';
+import { ChangeUsage } from './change-usage.ts';
 import { ConnectionChanges } from './connection-changes.ts';
 import { ConnectionUsages } from './connection-usages.ts';
 import { ConnectionsController } from './connections.controller.ts';
 import { ConnectionsRepository } from './connections.repository.ts';
 import { CreateConnection } from './create-connection.ts';
 import { DeleteConnection } from './delete-connection.ts';
+import { InternalConnectionsController } from './internal-connections.controller.ts';
 import { ReadConnections } from './read-connections.ts';
+import { ResolveConnection } from './resolve-connection.ts';
+import { RevealSecret } from './reveal-secret.ts';
 import { UpdateConnection } from './update-connection.ts';
 
 /** The accounts that tenants have connected. */
 @Global()
 @Module({
-  controllers: [ConnectionsController],
+  controllers: [ConnectionsController, InternalConnectionsController],
   providers: [
     { provide: ConnectionTypes, useFactory: () => new ConnectionTypes() },
+    ChangeUsage,
     ConnectionChanges,
     ConnectionUsages,
     ConnectionsRepository,
     CreateConnection,
     DeleteConnection,
     ReadConnections,
+    ResolveConnection,
+    RevealSecret,
     UpdateConnection,
   ],
   exports: [ConnectionChanges, ConnectionTypes, ConnectionUsages, ConnectionsRepository],

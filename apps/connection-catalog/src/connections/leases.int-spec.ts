@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ServiceTokens } from '@soma/auth';
+import { CatalogClient, ConnectionLeases, type OpenConnection } from '@soma/connections';
+import type { ConnectionPurpose, Principal } from '@soma/contracts';
+import { Secret } from '@soma/kernel';
+import { ConfigUpdatesReader } from '@soma/messaging';
+import {
+  type CatalogServers,
+  connectionTo,
+  createCatalogServers,
+  startCatalog,
+  type TestCatalog,
+  until,
+} from '../spec-support.ts';
+
+const PATH = '/api/v1/connections';
+const WORKER: Principal = { subject: 'worker', tenant_id: 'acme', scopes: [] };
+
+describe('connections as other services use them', () => {
+  const running = new AsyncDisposableStack();
+  let servers: CatalogServers;
+  let catalog: TestCatalog;
+  let client: CatalogClient;
+  let leases: ConnectionLeases;
+
+  beforeAll(async () => {
+    servers = await createCatalogServers(running);
+    catalog = running.use(await startCatalog(servers));
+    const clientSecret = new Secret('of the worker');
+    const tokens = new ServiceTokens({
+      tokenUrl: servers.issuer.tokenUrl,
+      clientId: 'conversation-worker',
+      clientSecret,
+    });
+    client = new CatalogClient(catalog.url, tokens);
+    const reader = new ConfigUpdatesReader(connectionTo(servers.kafka));
+    leases = new ConnectionLeases(client, reader);
+    running.defer(() => reader.onApplicationShutdown());
+    reader.onApplicationBootstrap();
+    await until(() => Promise.resolve(reader.isCaughtUp || undefined));
+  });
+
+  afterAll(() => running.disposeAsync());
+
+  /** Connects an account under a name that no other test uses. */
+  async function connect(fields: object, type = 'github', tenant = 'acme'): Promise<string> {
+    const name = `c-${randomUUID()}`;
+    const answer = await catalog.send('POST', PATH, {
+      as: { tenant },
+      body: { name, type, fields },
+    });
+    expect(answer.status).toBe(201);
+    return name;
+  }
+
+  const lease = (name: string, purpose: ConnectionPurpose = 'tool'): Promise<OpenConnection> =>
+    leases.find(WORKER, { name, purpose });
+
+  const revealed = ({ credentials }: OpenConnection): object =>
+    Object.fromEntries([...credentials].map(([field, value]) => [field, value.reveal()]));
+
+  it('gives each purpose the credentials that are good for it, and no others', async () => {
+    const name = await connect({ token: 't', webhook_secret: 'w', webhook_secret_previous: 'v' });
+
+    expect(revealed(await lease(name, 'tool'))).toEqual({ token: 't' });
+    expect(revealed(await lease(name, 'webhook'))).toEqual({
+      webhook_secret: 'w',
+      webhook_secret_previous: 'v',
+    });
+    expect(await lease(name)).toMatchObject({
+      type: 'github',
+      fields: { api_url: 'https://api.github.com' },
+      rateLimitRpm: 60,
+    });
+  });
+
+  it('holds a lease, and lets go of it within a second of a change', async () => {
+    const name = await connect({ token: 'old' });
+    const first = await lease(name);
+    expect(await lease(name)).toBe(first);
+
+    await catalog.send('PATCH', `${PATH}/${name}`, { body: { fields: { token: 'new' } } });
+    const changedAt = performance.now();
+    await until(
+      async () => (await lease(name)).credentials.get('token')?.reveal() === 'new' || undefined,
+    );
+
+    // Of the property, with room for a machine that freezes.
+    expect(performance.now() - changedAt).toBeLessThan(10_000);
+    await catalog.send('DELETE', `${PATH}/${name}`);
+    await until(async () => {
+      const outcome = await lease(name).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      return outcome;
+    });
+    await expect(lease(name)).rejects.toMatchObject({ status: 404, code: 'connection_not_found' });
+  });
+
+  it('resolves once for all that ask at the same time', async () => {
+    const name = await connect({ token: 't' });
+    const all = await Promise.all(Array.from({ length: 50 }, () => lease(name)));
+
+    expect(new Set(all).size).toBe(1);
+  });
+
+  it('knows connections of the principal’s tenant alone (P6)', async () => {
+    const name = await connect({ token: 't' }, 'github', 'globex');
+
+    await expect(lease(name)).rejects.toMatchObject({ code: 'connection_not_found' });
+  });
+
+  it('is closed to whoever is no service (P7)', async () => {
+    const name = await connect({ token: 't' });
+    const body = { name, purpose: 'tool' };
+    const resolve = (as: { tenant: string } | null): ReturnType<TestCatalog['send']> =>
+      catalog.send('POST', '/internal/v1/connections/resolve', { as, body });
+
+    expect((await resolve(null)).status).toBe(401);
+    expect((await resolve({ tenant: 'acme' })).status).toBe(401);
+  });
+
+  it('refuses a token that a partner bound to a key of their own (P7)', async () => {
+    // As any client of the gateway can get one: its audience is the gateway.
+    const tokens = new ServiceTokens({
+      tokenUrl: servers.issuer.tokenUrl,
+      clientId: 'partner',
+      clientSecret: new Secret('theirs'),
+    });
+    const response = await fetch(`${catalog.url}/internal/v1/connections/resolve`, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        authorization: `Bearer ${(await tokens.tokenFor('gateway')).reveal()}`,
+        ...(await tokens.principalHeader('connection-catalog', WORKER)),
+      },
+      body: JSON.stringify({ name: await connect({ token: 't' }), purpose: 'tool' }),
+    });
+
+    expect(response.status).toBe(401);
+  });
+
+  it('deletes nothing that something depends on, unless it is forced', async () => {
+    const name = await connect({ token: 't' });
+    const usage = { name, used_by: 'webhook_endpoint', id: 'orders/1' };
+    await client.addUsage(WORKER, usage);
+    await client.addUsage(WORKER, usage);
+    const found = await catalog.send('GET', `${PATH}/${name}`);
+    const refused = await catalog.send('DELETE', `${PATH}/${name}`);
+
+    expect(found.body['usages']).toEqual([
+      { used_by: 'webhook_endpoint', id: 'orders/1', since: expect.any(String) },
+    ]);
+    expect(refused).toMatchObject({ status: 409, body: { code: 'connection_in_use' } });
+    expect(refused.body['detail']).toContain('webhook_endpoint orders/1');
+    expect((await catalog.send('DELETE', `${PATH}/${name}?force=true`)).status).toBe(204);
+
+    const other = await connect({ token: 't' });
+    await client.addUsage(WORKER, { ...usage, name: other });
+    await client.removeUsage(WORKER, { ...usage, name: other });
+    expect((await catalog.send('DELETE', `${PATH}/${other}`)).status).toBe(204);
+  });
+});

@@ -1,0 +1,124 @@
+import { Inject, Injectable, Optional } from '@nestjs/common';
+import type { ConnectionLease, ConnectionPurpose, ResolveConnectionRequest } from '@soma/contracts';
+import { Problem } from '@soma/kernel';
+import { TenantTransaction } from '@soma/persistence';
+import type { ConnectionType } from '../connection-types/connection-type.ts';
+import { ConnectionTypes } from '../connection-types/connection-types.ts';
+import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
+import type { ConnectionRow } from './connection-row.ts';
+import { ConnectionsRepository } from './connections.repository.ts';
+import { type FreshToken, TOKEN_SOURCE, type TokenSource } from './token-source.ts';
+
+/** How long a service may keep what it got. */
+const LEASE_SECONDS = 60;
+
+/** What verifies webhooks, and is good for nothing else. */
+const WEBHOOK_CREDENTIALS = new Set([
+  'signing_secret',
+  'verify_token',
+  'webhook_secret',
+  'webhook_secret_previous',
+]);
+
+/** The field that a token from the provider stands in. No type has it: nobody can write it. */
+const TOKEN_FIELD = 'access_token';
+
+/** Gives a service what it needs to use a connection. */
+@Injectable()
+export class ResolveConnection {
+  constructor(
+    private readonly transaction: TenantTransaction,
+    private readonly connections: ConnectionsRepository,
+    private readonly types: ConnectionTypes,
+    private readonly secrets: ConnectionSecrets,
+    @Optional() @Inject(TOKEN_SOURCE) private readonly tokens?: TokenSource,
+  ) {}
+
+  /**
+   * @throws {@link Problem} 404 `connection_not_found`, 422 `connection_type_gone`, and as
+   *   {@link TokenSource} does
+   */
+  async execute(
+    tenantId: string,
+    { name, purpose }: ResolveConnectionRequest,
+  ): Promise<ConnectionLease> {
+    const row = await this.transaction.run(tenantId, (manager) =>
+      this.connections.find(manager, tenantId, name),
+    );
+    const type = this.types.get(row.type);
+    const credentials = await this.credentialsFor(tenantId, row, purpose);
+    const token = purpose === 'webhook' ? undefined : await this.tokenOf(tenantId, row, type);
+    if (token !== undefined) {
+      credentials.set(TOKEN_FIELD, token.token.reveal());
+    }
+    return {
+      connection_id: row.connection_id,
+      name: row.name,
+      type: row.type,
+      fields: row.fields,
+      credentials: Object.fromEntries(credentials),
+      rate_limit_rpm: this.types.rateOf(type, row.rate_limit_rpm),
+      version: row.version,
+      expires_in: secondsLeft(token),
+    };
+  }
+
+  private async credentialsFor(
+    tenantId: string,
+    row: ConnectionRow,
+    purpose: ConnectionPurpose,
+  ): Promise<Map<string, string>> {
+    const wanted = Object.entries(row.credentials).filter(
+      ([field]) => WEBHOOK_CREDENTIALS.has(field) === (purpose === 'webhook'),
+    );
+    const location = { tenantId, connection: row.connection_id };
+    const values = await Promise.all(
+      wanted.map(async ([field, { version }]) => {
+        const secret = await this.secrets.backend.read({ ...location, field }, version);
+        if (secret === undefined) {
+          throw credentialMissing(row.name, field);
+        }
+        return [field, secret.reveal()] as const;
+      }),
+    );
+    return new Map(values);
+  }
+
+  /** What somebody has authorised, where the type is used so or may be. */
+  private async tokenOf(
+    tenant_id: string,
+    { connection_id, credentials }: ConnectionRow,
+    { authorisation }: ConnectionType,
+  ): Promise<FreshToken | undefined> {
+    const isWanted = authorisation === 'always' || credentials['token'] === undefined;
+    if (this.tokens === undefined || authorisation === undefined || !isWanted) {
+      return undefined;
+    }
+    try {
+      return await this.tokens.find({ tenant_id, connection_id });
+    } catch (error) {
+      if (authorisation === 'possible' && isNotAuthorized(error)) {
+        return undefined;
+      }
+      throw error;
+    }
+  }
+}
+
+function isNotAuthorized(error: unknown): boolean {
+  return error instanceof Problem && error.code === 'connection_not_authorized';
+}
+
+/** A token that ends sooner ends the lease. */
+function secondsLeft(token: FreshToken | undefined): number {
+  const endsAt = token?.expiresAt?.getTime() ?? Infinity;
+  return Math.max(0, Math.min(LEASE_SECONDS, (endsAt - Date.now()) / 1000));
+}
+
+function credentialMissing(name: string, field: string): Problem {
+  return new Problem({
+    status: 502,
+    code: 'credential_unavailable',
+    detail: `The ${field} of the connection "${name}" is not where credentials are kept. Set it again.`,
+  });
+}

@@ -1,0 +1,93 @@
+/*
+ * Showing a credential.
+ *
+ * Whoever may reveal some must not learn from refusals which connections and fields there are: each
+ * refusal is the same 404, and takes the same time. What is done until then takes a few milliseconds
+ * or none; so every refusal is held back until a moment that none of it reaches.
+ */
+import { Injectable, Logger } from '@nestjs/common';
+import type { Caller } from '@soma/auth';
+import { connectionName, type RevealedSecret } from '@soma/contracts';
+import { Problem, type Secret, sleep } from '@soma/kernel';
+import { isDatabaseFault, TenantTransaction } from '@soma/persistence';
+import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
+import { ConnectionChanges } from './connection-changes.ts';
+import { ConnectionsRepository } from './connections.repository.ts';
+
+/** When a refusal is answered, counted from the request. */
+const REFUSAL_MS = 250;
+
+/** Which credential is to be shown; whatever a request may name. */
+export interface RevealRequest {
+  name: string;
+  field: string;
+}
+
+/** Shows the value of a credential. */
+@Injectable()
+export class RevealSecret {
+  private readonly logger = new Logger(RevealSecret.name);
+
+  constructor(
+    private readonly transaction: TenantTransaction,
+    private readonly connections: ConnectionsRepository,
+    private readonly secrets: ConnectionSecrets,
+    private readonly changes: ConnectionChanges,
+  ) {}
+
+  /** @throws {@link Problem} 404 `secret_not_found`, whatever the reason is */
+  async execute(caller: Caller, request: RevealRequest): Promise<RevealedSecret> {
+    const refusal = sleep(REFUSAL_MS);
+    const secret = await this.read(caller, request);
+    this.changes.report({
+      origin: caller.origin,
+      tenantId: caller.principal.tenant_id,
+      action: 'connection.secret_revealed',
+      name: shortened(request.name),
+      outcome: secret === undefined ? 'failure' : 'success',
+      details: { field: shortened(request.field) },
+    });
+    if (secret === undefined) {
+      await refusal;
+      throw secretNotFound();
+    }
+    return { field: request.field, value: secret.reveal() };
+  }
+
+  private async read(
+    { principal: { tenant_id } }: Caller,
+    { name, field }: RevealRequest,
+  ): Promise<Secret | undefined> {
+    if (!connectionName.safeParse(name).success) {
+      return undefined;
+    }
+    const row = await this.transaction.run(tenant_id, (manager) =>
+      this.connections.lookUp(manager, tenant_id, name),
+    );
+    if (row === undefined || !Object.hasOwn(row.credentials, field)) {
+      return undefined;
+    }
+    const location = { tenantId: tenant_id, connection: row.connection_id, field };
+    const version = row.credentials[field]?.version;
+    return this.secrets.backend.read(location, version).catch((error: unknown) => {
+      if (isDatabaseFault(error)) {
+        throw error;
+      }
+      this.logger.error({ error, message: 'A credential could not be read.' });
+      return undefined;
+    });
+  }
+}
+
+/** What somebody typed may be of any length. */
+function shortened(text: string): string {
+  return text.slice(0, 128);
+}
+
+function secretNotFound(): Problem {
+  return new Problem({
+    status: 404,
+    code: 'secret_not_found',
+    detail: 'There is no such credential that could be shown.',
+  });
+}

@@ -1,0 +1,7 @@
+export { CatalogClient } from './catalog-client.ts';
+export { ConnectionLeases, type OpenConnection } from './connection-leases.ts';
+export {
+  ConnectionsModule,
+  connectionSettings,
+  type ConnectionsConfig,
+} from './connections.module.ts';
