@@ -24,6 +24,11 @@ export const mcp: ConnectionType = {
       .optional()
       .meta({ description: 'What the program is started with. No secret: everybody sees them.' }),
     token: secretField('Sent as `Authorization: Bearer …`.').optional(),
+    scopes: z
+      .array(z.string().max(256))
+      .max(100)
+      .optional()
+      .meta({ description: 'What is asked for where somebody authorises. Default: all there is.' }),
     headers: secretField('Further headers, as a JSON object of texts.').optional(),
     environment: secretField(
       'What the program finds in its environment, as a JSON object of texts.',

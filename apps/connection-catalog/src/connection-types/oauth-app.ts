@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { clientAuthentication } from '../oauth/protocol/oauth-client.ts';
+import { providerNames } from '../oauth/protocol/provider-quirks.ts';
 import {
   type ConnectionType,
   type FieldFault,
@@ -15,7 +17,7 @@ export const oauthApp: ConnectionType = {
   description:
     'A client of an OAuth provider, through which somebody signs in: POST /api/v1/oauth/initiate.',
   fields: z.strictObject({
-    client_id: textField('The client, as the provider names it.').optional(),
+    client_id: textField('The client, as the provider names it.'),
     client_secret: secretField('Its secret. A public client has none.').optional(),
     issuer: urlField('The provider, where it says itself what is where.').optional(),
     auth_url: urlField('Where people agree.').optional(),
@@ -30,6 +32,13 @@ export const oauthApp: ConnectionType = {
       .meta({ description: 'What is asked for.' }),
     audience: textField('For which API, at providers that ask for it so.').optional(),
     resource: urlField('For which API (RFC 8707).').optional(),
+    provider: z
+      .enum(providerNames)
+      .optional()
+      .meta({ description: 'Whose peculiarities are minded. Default: seen from token_url.' }),
+    client_authentication: clientAuthentication
+      .optional()
+      .meta({ description: 'How the client proves itself. Default: as the provider says.' }),
     pkce_required: z
       .boolean()
       .optional()
@@ -46,8 +55,8 @@ export const oauthApp: ConnectionType = {
 };
 
 /** Either the provider is asked what is where, or that stands in the connection. */
-function checkEndpoints({ issuer, token_url, resource }: FieldValues): FieldFault[] {
-  return issuer === undefined && token_url === undefined && resource === undefined
-    ? [{ field: 'token_url', message: 'must be set, or issuer, or resource of an MCP server' }]
+function checkEndpoints({ issuer, token_url }: FieldValues): FieldFault[] {
+  return issuer === undefined && token_url === undefined
+    ? [{ field: 'token_url', message: 'must be set, or issuer' }]
     : [];
 }

@@ -2,6 +2,7 @@ import { type DynamicModule, Module, type Provider } from '@nestjs/common';
 import { Outbound } from '@soma/http';
 import { TenantTransaction } from '@soma/persistence';
 import type { CatalogConfig } from '../catalog.config.ts';
+import { TOKEN_SOURCE } from '../connections/token-source.ts';
 import { FindClient } from './connections/find-client.ts';
 import { OAuthConnections } from './connections/oauth-connections.ts';
 import { BeginCodeFlow } from './flows/begin-code-flow.ts';
@@ -40,9 +41,11 @@ export class OAuthModule {
     const threshold = config.INTEGRATIONS_OAUTH_AUTO_REFRESH_THRESHOLD_SECONDS;
     return {
       module: OAuthModule,
+      global: true,
       controllers: [OAuthController],
       providers: [
         ...PROVIDERS,
+        { provide: TOKEN_SOURCE, useExisting: AccessTokens },
         ...configured(config, callbackUrl.href),
         { provide: CallbackUrl, useValue: callbackUrl },
         { provide: RenewalMoment, useValue: new RenewalMoment(threshold) },
@@ -52,7 +55,7 @@ export class OAuthModule {
           useFactory: (outbound: Outbound) => new door(wayOut(outbound)),
         })),
       ],
-      exports: [AccessTokens],
+      exports: [AccessTokens, TOKEN_SOURCE],
     };
   }
 }
