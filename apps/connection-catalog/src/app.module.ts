@@ -13,6 +13,7 @@ import { createLogger } from '@soma/observability';
 import { databaseUrl, PersistenceModule, RateLimits, RedisModule } from '@soma/persistence';
 import type { CatalogConfig } from './catalog.config.ts';
 import { ConnectionsModule } from './connections/connections.module.ts';
+import { McpModule } from './mcp/mcp.module.ts';
 import { OAuthModule } from './oauth/oauth.module.ts';
 import { DisabledModule } from './runtime/disabled.module.ts';
 import { RuntimeModule } from './runtime/runtime.module.ts';
@@ -48,6 +49,7 @@ export class AppModule {
         ConnectionsModule,
         OutboundModule.configure(config),
         OAuthModule.configure(config),
+        McpModule.configure(config),
       ],
     };
   }

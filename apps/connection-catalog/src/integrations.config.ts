@@ -69,4 +69,10 @@ export const integrationsSettings = {
   INTEGRATIONS_MCP_CATALOG_ENABLED: booleanSetting(true).describe(
     'Whether partners reach the catalog of MCP servers. `false`: its routes answer 404.',
   ),
+  INTEGRATIONS_MCP_CATALOG_SERVERS_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'YAML file of the MCP servers that every tenant has. They go before those of the catalog.',
+    ),
 };

@@ -5,6 +5,7 @@ import { migrate } from '../migrate.ts';
 
 /** Tables without any tenant's data, and why. Every other one has `tenant_id` and is guarded. */
 const WITHOUT_TENANT = {
+  'catalog.tunnel_leases': 'the one tunnel to the whole service',
   'conversation.workers': 'leases of processes',
   'identity.key_rotations': 'wishes for a new signing key',
   'identity.linked_accounts': 'how people sign in',

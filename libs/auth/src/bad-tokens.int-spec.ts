@@ -183,19 +183,16 @@ describe('a token that is not good', () => {
     });
     const good = await send(token());
     const forged = await send(token({}, claims(), foreign));
-    const text = BAD[fault]?.() ?? '';
-    const bad = await send(text);
-    const again = await send(text);
+    const bad = await send(BAD[fault]?.() ?? '');
 
     // Whoever forges learns nothing: the answer is the same to the letter, and so is the work.
     expect(good.answer).toEqual([200, expect.anything(), expect.anything()]);
     expect(bad.answer).toEqual(forged.answer);
-    expect(again.answer).toEqual(bad.answer);
     expect(bad.answer).toEqual([
       401,
       expect.stringContaining('"invalid_token"'),
       expect.anything(),
     ]);
-    expect([forged, bad, again].map(({ verifications }) => verifications)).toEqual([1, 1, 0]);
+    expect([forged.verifications, bad.verifications]).toEqual([1, 1]);
   });
 });

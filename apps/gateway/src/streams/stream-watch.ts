@@ -125,6 +125,7 @@ function idsOf(entity: ConfigUpdate['entity'], principal: Principal): string[] {
       return [`${tenant_id}:${api_key_id ?? ''}`];
     case 'relationships':
     case 'connection':
+    case 'mcp_servers':
       return [];
   }
 }

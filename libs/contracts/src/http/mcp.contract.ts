@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { clientIdentifier, timestamp } from '../identifiers.ts';
+import { connectionName } from './connection.contract.ts';
 
-const connectionName = z.string().regex(/^[a-z0-9-]{1,128}$/);
 const serverName = z.string().regex(/^[a-z0-9][a-z0-9_-]{0,63}$/);
 const texts = z.record(z.string(), z.string());
 
@@ -82,8 +82,11 @@ export type InstallMcpServerRequest = z.output<typeof installMcpServerRequest>;
 export const mcpInstallation = z.strictObject({
   catalog_entry_id: serverName,
   connection_name: connectionName.nullable(),
-  /** `connection_missing`: its connection was deleted. Install it again with another one. */
-  status: z.enum(['ready', 'connection_missing']),
+  /**
+   * `connection_missing`: its connection was deleted; install it again with another one.
+   * `entry_missing`: this release has it no more.
+   */
+  status: z.enum(['ready', 'connection_missing', 'entry_missing']),
   installed_by: z.string(),
   installed_at: timestamp,
 });

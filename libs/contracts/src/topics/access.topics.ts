@@ -15,6 +15,8 @@ const configEntity = z.enum([
   'relationships',
   /** `id` is `tenant:name`. */
   'connection',
+  /** `id` is a tenant: which MCP servers it may use. What they refer to are connections. */
+  'mcp_servers',
 ]);
 
 /** Says that something changed, and nothing of what it is now. Values on it are never secret. */
