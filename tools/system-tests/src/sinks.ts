@@ -49,17 +49,38 @@ export async function readTables({ query }: System): Promise<Sinks> {
   return sinks;
 }
 
-/** Every hash in Redis; there is nothing else. */
+/** Every key in Redis, with what it holds. */
 export async function readRedis({ redisUrl }: System): Promise<Sinks> {
   const redis = new Redis(redisUrl);
   try {
     const keys = await redis.keys('*');
-    const hashes = await Promise.all(keys.map((key) => redis.hgetall(key)));
+    const values = await Promise.all(keys.map((key) => readKey(redis, key)));
     return new Map([
-      ['redis', keys.map((key, at) => `${key} ${JSON.stringify(hashes[at])}`).join('\n')],
+      ['redis', keys.map((key, at) => `${key} ${JSON.stringify(values[at])}`).join('\n')],
     ]);
   } finally {
     redis.disconnect();
+  }
+}
+
+async function readKey(redis: Redis, key: string): Promise<unknown> {
+  const type = await redis.type(key);
+  switch (type) {
+    case 'hash':
+      return redis.hgetall(key);
+    case 'string':
+      return redis.get(key);
+    case 'zset':
+      return redis.zrange(key, '0', '-1', 'WITHSCORES');
+    case 'set':
+      return redis.smembers(key);
+    case 'list':
+      return redis.lrange(key, 0, -1);
+    case 'none':
+      // It has just expired.
+      return null;
+    default:
+      throw new Error(`Nobody here reads what Redis calls ${type}.`);
   }
 }
 

@@ -52,7 +52,12 @@ export interface SystemOptions {
   /** What workers run in place of their own program. */
   workerProgram?: string;
   /** Has a pod of identity issue the tokens, at this port and with these settings. */
-  identity?: { port: number; settings: Record<string, string> };
+  identity?: {
+    port: number;
+    settings: Record<string, string>;
+    /** What it runs in place of its own program. */
+    program?: string;
+  };
 }
 
 /** Gateways and workers as processes of their own, on real servers, with a scripted model. */
@@ -110,9 +115,9 @@ export async function startSystem(
     const main = app === 'gateway' ? own : (options.workerProgram ?? own);
     return startPod(running, { main, name: `${app}-${number}`, env, logs });
   };
-  const startIdentity = async ({ port, settings }: IdentityPod): Promise<Pod> => {
+  const startIdentity = async ({ port, settings, program }: IdentityPod): Promise<Pod> => {
     const env = { ...environment, ...settings, DATABASE_URL: await database.loginUrl('identity') };
-    const main = join(WORKSPACE, 'apps/identity/dist/main.js');
+    const main = program ?? join(WORKSPACE, 'apps/identity/dist/main.js');
     return startPod(running, { main, name: 'identity-1', env, logs, port });
   };
   const startAll = (app: 'gateway' | 'conversation-worker', count = 1): Promise<Pod[]> =>

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { SoftwareAuthenticator } from '@soma/testing';
 import {
   claimsOf,
   IdentityDeployment,
@@ -6,7 +7,6 @@ import {
   type Person,
   type Pod,
 } from '../people/spec-support.ts';
-import { SoftwareAuthenticator } from './spec-support.ts';
 
 const PASSKEYS = '/api/auth/mfa/passkeys';
 const VERIFY = '/api/auth/mfa/verify';

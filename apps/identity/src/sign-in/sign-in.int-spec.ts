@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { SoftwareAuthenticator } from '@soma/testing';
 import { generateSync } from 'otplib';
 import {
   IdentityDeployment,
@@ -8,7 +9,6 @@ import {
   type Pod,
   REDIRECT_URI,
 } from '../people/spec-support.ts';
-import { SoftwareAuthenticator } from '../second-factors/spec-support.ts';
 import { newSomebody, ProviderServers, type Somebody } from './providers/spec-support.ts';
 import { choose, type Stop, TestBrowser, UiClient } from './spec-support.ts';
 

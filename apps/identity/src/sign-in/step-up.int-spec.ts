@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sleep } from '@soma/kernel';
+import { SoftwareAuthenticator } from '@soma/testing';
 import { generateSync } from 'otplib';
 import { IdentityDeployment, ISSUER, type Person, type Pod } from '../people/spec-support.ts';
-import { SoftwareAuthenticator } from '../second-factors/spec-support.ts';
 import { newSomebody, ProviderServers } from './providers/spec-support.ts';
 import { choose, type Stop, type TestBrowser, UiClient } from './spec-support.ts';
 
