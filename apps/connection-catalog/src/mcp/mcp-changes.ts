@@ -39,8 +39,8 @@ export class McpChanges {
     for (const usage of usagesOf(after)) await this.usages.add(manager, tenantId, usage);
     await this.updates.append(manager, {
       tenant_id: tenantId,
-      entity: 'mcp_servers',
-      id: tenantId,
+      entity: 'connection',
+      id: `${tenantId}:mcp_servers`,
       version: 1,
       deleted: false,
     });

@@ -60,7 +60,7 @@ describe('the MCP servers of a tenant', () => {
     catalog = running.use(await startCatalog(servers, settings));
     other = running.use(await startCatalog(servers, { INTEGRATIONS_MCP_CATALOG_ENABLED: 'false' }));
     catalog.service.get(ConfigUpdatesReader, { strict: false }).listen(({ entity, id }) => {
-      if (entity === 'mcp_servers') told.push(id);
+      if (entity === 'connection') told.push(id);
     });
     const reader = new BroadcastReader({
       connection: connectionTo(servers.kafka),
@@ -73,6 +73,7 @@ describe('the MCP servers of a tenant', () => {
     });
     reader.onApplicationBootstrap();
     running.defer(() => reader.onApplicationShutdown());
+    await reader.caughtUp;
   });
 
   afterAll(() => running.disposeAsync());
@@ -148,7 +149,7 @@ describe('the MCP servers of a tenant', () => {
   it('counts at once, without a restart, and names no secret (P8)', async () => {
     const as = await newTenant();
     await install(as, 'github', 'work');
-    await until(() => Promise.resolve(told.includes(as.tenant) || undefined));
+    await until(() => Promise.resolve(told.includes(`${as.tenant}:mcp_servers`) || undefined));
 
     const ours = await effective(as);
 

@@ -125,7 +125,6 @@ function idsOf(entity: ConfigUpdate['entity'], principal: Principal): string[] {
       return [`${tenant_id}:${api_key_id ?? ''}`];
     case 'relationships':
     case 'connection':
-    case 'mcp_servers':
       return [];
   }
 }

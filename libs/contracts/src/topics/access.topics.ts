@@ -13,10 +13,11 @@ const configEntity = z.enum([
   'api_key',
   /** `id` is a tenant: all that is remembered of its members' rights. */
   'relationships',
-  /** `id` is `tenant:name`. */
+  /**
+   * `id` is `tenant:name`; `tenant:mcp_servers`, which no name can be, is the list of what the tenant
+   * uses its connections with. An entity of its own would break readers that are one version behind.
+   */
   'connection',
-  /** `id` is a tenant: which MCP servers it may use. What they refer to are connections. */
-  'mcp_servers',
 ]);
 
 /** Says that something changed, and nothing of what it is now. Values on it are never secret. */
