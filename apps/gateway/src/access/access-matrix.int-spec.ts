@@ -104,6 +104,30 @@ describeMatrix('who may do what', () => {
     expect((await send(url, { method: route.method, path })).status).toBe(401);
   });
 
+  it('lists to a person what this person began, and to a service all of its tenant', async () => {
+    const listed = CALLERS.filter(({ claims: { role } }) => [undefined, 'member'].includes(role));
+    for (const [index, caller] of listed.entries()) {
+      const [token, session_id] = [await tokenOf(caller), `listed-${index}`];
+      await send(url, { method: 'POST', path: '/v1/session/message', token, session_id });
+    }
+
+    const seen = await Promise.all(
+      listed.map(async (caller) => {
+        const headers = { authorization: `Bearer ${await tokenOf(caller)}` };
+        const answer = await fetch(`${url}/v1/session?limit=100`, { headers });
+        const { sessions } = (await answer.json()) as { sessions: { session_id: string }[] };
+        const ids = sessions.map(({ session_id }) => session_id);
+        return ids.filter((id) => id.startsWith('listed-')).sort();
+      }),
+    );
+
+    // Of either tenant a member, another member, and a service.
+    expect(seen).toEqual([
+      ...[['listed-0'], ['listed-1'], ['listed-0', 'listed-1', 'listed-2']],
+      ...[['listed-3'], ['listed-4'], ['listed-3', 'listed-4', 'listed-5']],
+    ]);
+  });
+
   it('serves no verb that is not declared', async () => {
     const token = await tokenOf({ name: '', tenant: 'acme', claims: { subject: 'agent' } });
     const declared = new Set(routes.map(({ method, path }) => `${method} ${path}`));

@@ -459,6 +459,35 @@ describe('streams of two gateways', () => {
     expect(await closed).toEqual([1009, expect.anything()]);
   });
 
+  it('counts frames as requests: beyond the limit each is answered 429, and the stream goes on', async () => {
+    const { url } = await startPod({ RATE_LIMIT_SERVICE_PER_MINUTE: '10' });
+    const headers = await headersOf('frames');
+    const sessionId = newIdentifier();
+    await patientFetch(`${url}/v1/session/message`, {
+      method: 'POST',
+      headers: { ...headers, 'content-type': 'application/json' },
+      body: JSON.stringify({ session_id: sessionId, message: 'Hello' }),
+    });
+    const socket = await openSocket(`${url}/v1/session/${sessionId}/stream`, { headers });
+    const replies: { type: string; problem?: object }[] = [];
+    socket.on('message', (data: Buffer) => {
+      const reply = JSON.parse(data.toString()) as { type: string };
+      if (reply.type.startsWith('reply.')) replies.push(reply);
+    });
+
+    for (let count = 0; count < 30; count++) socket.send('{"type":"message","message":"And?"}');
+    await until(() => Promise.resolve(replies.length === 30 || undefined));
+
+    expect(replies[0]).toMatchObject({ type: 'reply.accepted' });
+    const refused = replies.filter(({ type }) => type === 'reply.problem');
+    expect(refused.length).toBeGreaterThan(9);
+    for (const { problem } of refused) {
+      expect(problem).toMatchObject({ status: 429, code: 'rate_limited' });
+    }
+    expect(socket.readyState).toBe(socket.OPEN);
+    socket.terminate();
+  });
+
   it('refuses a WebSocket before it is one', async () => {
     const turn = await begin();
     const path = `${one}/v1/session/${turn.sessionId}/stream`;
