@@ -3,6 +3,7 @@ export { AuditEvents } from './audit-events.ts';
 export type { TopicBatch, TopicRecord } from './batch-handler.ts';
 export { BroadcastReader, type BroadcastReaderOptions } from './broadcast-reader.ts';
 export { CoalescingProducer } from './coalescing-producer.ts';
+export { ConfigUpdatesRelay } from './config-updates/config-updates-relay.ts';
 export { ConfigUpdatesModule } from './config-updates/config-updates.module.ts';
 export { type ConfigChange, ConfigUpdates } from './config-updates/config-updates.ts';
 export { ConfigUpdatesReaderModule } from './config-updates-reader.module.ts';

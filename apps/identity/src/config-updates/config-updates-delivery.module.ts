@@ -1,11 +1,19 @@
 import { Global, Module } from '@nestjs/common';
-import { ConfigUpdatesReader } from '@soma/messaging';
-import { ConfigUpdatesRelay } from './config-updates-relay.ts';
+import { CoalescingProducer, ConfigUpdatesReader, ConfigUpdatesRelay } from '@soma/messaging';
+import { SweepTransaction } from '@soma/persistence';
 
 /** Tells every process of Soma what it must let go, and hears of it here too. */
 @Global()
 @Module({
-  providers: [ConfigUpdatesReader, ConfigUpdatesRelay],
+  providers: [
+    ConfigUpdatesReader,
+    {
+      provide: ConfigUpdatesRelay,
+      inject: [SweepTransaction, CoalescingProducer],
+      useFactory: (sweep: SweepTransaction, producer: CoalescingProducer) =>
+        new ConfigUpdatesRelay('identity', sweep, producer),
+    },
+  ],
   exports: [ConfigUpdatesReader],
 })
 export class ConfigUpdatesDeliveryModule {}

@@ -1,8 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConfigUpdate } from '@soma/contracts';
 import { Secret, sleep } from '@soma/kernel';
-import { CoalescingProducer, ConfigUpdatesReader, type OutgoingRecord } from '@soma/messaging';
-import { createDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
+import {
+  CoalescingProducer,
+  ConfigUpdatesReader,
+  ConfigUpdatesRelay,
+  type OutgoingRecord,
+} from '@soma/messaging';
+import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
 import type { DataSource } from 'typeorm';
 import {
   connectionTo,
@@ -10,7 +15,6 @@ import {
   type IdentityServers,
   until,
 } from '../spec-support.ts';
-import { ConfigUpdatesRelay } from './config-updates-relay.ts';
 import { ConfigUpdates } from './config-updates.ts';
 
 /** A producer whose pod is slow: it sends only when it is let. */
@@ -34,7 +38,7 @@ describe('ConfigUpdatesRelay', () => {
   beforeAll(async () => {
     servers = await createIdentityServers(running);
     const url = new Secret(await servers.database.loginUrl('identity'));
-    dataSource = await createDataSource({ url }).initialize();
+    dataSource = await openDataSource({ url });
     running.defer(() => dataSource.destroy());
     const reader = new ConfigUpdatesReader(connectionTo(servers.kafka));
     reader.listen((update) => heard.push(update));
@@ -46,6 +50,7 @@ describe('ConfigUpdatesRelay', () => {
 
   function startRelay(producer: CoalescingProducer): void {
     const relay = new ConfigUpdatesRelay(
+      'identity',
       new SweepTransaction(dataSource, 'identity_sweep'),
       producer,
     );

@@ -1,36 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import type { ConfigUpdate } from '@soma/contracts';
+import { ConfigUpdates as ServiceConfigUpdates } from '@soma/messaging';
 import type { EntityManager } from 'typeorm';
 
-/** What changed, as the topic `config.updates` will say it. */
-export interface ConfigChange {
-  tenant_id: string;
-  entity: ConfigUpdate['entity'];
-  id: string;
-  /** One that is not above the entity's last one is raised above it, but for a principal's. */
-  version: number;
-  deleted: boolean;
-  /** When it takes effect. Default: now. */
-  at?: Date;
-}
-
-/** Tells every process of Soma to let go of what it remembers of an entity. */
+/** What identity tells every process of Soma to let go of. */
 @Injectable()
-export class ConfigUpdates {
-  /**
-   * Writes the update in the transaction of the change itself, so that neither is without the other.
-   *
-   * @param manager - Of the tenant's transaction.
-   */
-  async append(manager: EntityManager, change: ConfigChange): Promise<void> {
-    await manager.query(UPSERT, [
-      change.tenant_id,
-      change.entity,
-      change.id,
-      change.version,
-      change.deleted,
-      change.at ?? null,
-    ]);
+export class ConfigUpdates extends ServiceConfigUpdates {
+  constructor() {
+    super('identity');
   }
 
   /** Voids all tokens that the subject has now. */
@@ -44,20 +20,3 @@ export class ConfigUpdates {
     });
   }
 }
-
-// One row for each entity, with its last state: readers need no other. What waits for a later time
-// is overtaken by what takes effect earlier.
-const UPSERT = `
-  INSERT INTO identity.config_updates AS kept
-    (tenant_id, entity, entity_id, version, deleted, occurred_at, publish_at)
-  VALUES ($1, $2, $3, $4, $5, coalesce($6, clock_timestamp()), coalesce($6, clock_timestamp()))
-  ON CONFLICT (tenant_id, entity, entity_id) DO UPDATE
-     SET version = greatest(excluded.version, kept.version + (excluded.entity <> 'principal')::int),
-         deleted = excluded.deleted,
-         occurred_at = CASE WHEN kept.published_at IS NULL
-                            THEN least(kept.occurred_at, excluded.occurred_at)
-                            ELSE excluded.occurred_at END,
-         publish_at = CASE WHEN kept.published_at IS NULL
-                           THEN least(kept.publish_at, excluded.publish_at)
-                           ELSE excluded.publish_at END,
-         published_at = NULL`;
