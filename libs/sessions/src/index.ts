@@ -2,6 +2,7 @@ export { type AcceptRequest, AcceptTurns } from './accept-turns.ts';
 export { CancelTurns, type CancelTurnRequest } from './cancel-turns.ts';
 export type { AwaitedCall, TurnWait } from './begin-wait.ts';
 export { type ClaimedTurn, ClaimTurn } from './claim-turn.ts';
+export { ErasureLedger } from './erasure-ledger.ts';
 export { type FairShare, FindTurns } from './find-turns.ts';
 export { bodyHash, type Idempotency } from './idempotency.ts';
 export type { ModelCallRecord } from './model-calls.ts';

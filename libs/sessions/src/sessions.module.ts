@@ -2,6 +2,7 @@ import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { AcceptTurns } from './accept-turns.ts';
 import { CancelTurns } from './cancel-turns.ts';
 import { ClaimTurn } from './claim-turn.ts';
+import { ErasureLedger } from './erasure-ledger.ts';
 import { FindTurns } from './find-turns.ts';
 import { Personas } from './personas.ts';
 import { Retention } from './retention.ts';
@@ -19,6 +20,7 @@ const PROVIDERS = [
   AcceptTurns,
   CancelTurns,
   ClaimTurn,
+  ErasureLedger,
   FindTurns,
   Personas,
   Retention,

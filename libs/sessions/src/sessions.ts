@@ -1,11 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { formatCursor, type Principal, type Session, type SessionList } from '@soma/contracts';
-import { newIdentifier, Problem } from '@soma/kernel';
+import { Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
-import type { EntityManager } from 'typeorm';
+import { eraseSession } from './erase-session.ts';
 import { sessionNotFound } from './problems.ts';
 import { RowAnnouncer } from './row-announcer.ts';
-import { insertRow } from './turn-rows.ts';
 
 interface SessionRow {
   session_id: string;
@@ -73,70 +72,20 @@ export class Sessions {
   }
 
   /**
-   * Erases a session for good: its turns end, its rows, steps and idempotency rows go, and a
-   * tombstone stays, so that its id is never used again. Copies in Kafka expire with retention.
+   * Erases a session for good. Its id is never used again, and copies in Kafka expire with
+   * retention.
    *
    * @throws {@link Problem} 404 `session_not_found`
    */
   async delete(principal: Principal, sessionId: string): Promise<void> {
     const tenantId = principal.tenant_id;
-    const row = await this.transaction.run(tenantId, async (manager, write) => {
-      const seq = await buryTombstone(manager, tenantId, sessionId);
-      await erase(manager, tenantId, sessionId);
-      // The one row that is left tells open streams to end.
-      return insertRow(write, {
-        seq,
-        content: {
-          tenant_id: tenantId,
-          session_id: sessionId,
-          event_id: newIdentifier(),
-          turn_id: null,
-          type: 'session.updated',
-          persona_id: null,
-          role: 'system',
-          message: '',
-          metadata: { deleted: true },
-          principal: { subject: principal.subject },
-        },
-      });
-    });
-    this.announcer.publish([row]);
-  }
-}
-
-async function buryTombstone(
-  manager: EntityManager,
-  tenantId: string,
-  sessionId: string,
-): Promise<number> {
-  const [[buried]] = await manager.query<[{ last_seq: number }[], number]>(
-    `UPDATE conversation.sessions
-        SET last_seq = last_seq + 1, deleted_at = clock_timestamp(), persona_id = NULL
-      WHERE tenant_id = $1 AND session_id = $2 AND deleted_at IS NULL
-      RETURNING last_seq`,
-    [tenantId, sessionId],
-  );
-  if (buried === undefined) {
-    throw sessionNotFound(sessionId);
-  }
-  return buried.last_seq;
-}
-
-/** A worker's late write finds no turn, and so fails at the fence. */
-async function erase(manager: EntityManager, tenantId: string, sessionId: string): Promise<void> {
-  const tables = [
-    'turns',
-    'turn_steps',
-    'open_calls',
-    'session_events',
-    'idempotency_keys',
-    'stream_tickets',
-  ];
-  for (const table of tables) {
-    await manager.query(
-      `DELETE FROM conversation.${table} WHERE tenant_id = $1 AND session_id = $2`,
-      [tenantId, sessionId],
+    const row = await this.transaction.run(tenantId, (manager, write) =>
+      eraseSession(manager, write, { tenantId, sessionId, subject: principal.subject }),
     );
+    if (row === null) {
+      throw sessionNotFound(sessionId);
+    }
+    this.announcer.publish([row]);
   }
 }
 

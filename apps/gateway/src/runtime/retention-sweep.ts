@@ -5,24 +5,33 @@ import {
   type OnApplicationShutdown,
 } from '@nestjs/common';
 import { RepeatedWork } from '@soma/kernel';
-import { Retention } from '@soma/sessions';
+import { ErasureLedger, Retention } from '@soma/sessions';
 
 const HOUR_MS = 60 * 60 * 1000;
 
-/** Removes what has had its time, about once an hour. Pods that do so at once harm nobody. */
+/**
+ * Removes what has had its time and what a backup has brought back, at the start and about once an
+ * hour. Pods that do so at once harm nobody.
+ */
 @Injectable()
 export class RetentionSweep implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly logger = new Logger(RetentionSweep.name);
   private readonly work = new RepeatedWork({
     // At random, so that pods that start together do not sweep together for ever.
     everyMs: HOUR_MS * (0.5 + Math.random()),
-    act: () => this.retention.run(),
+    act: async () => {
+      await this.erasures.applyAgain();
+      await this.retention.run();
+    },
     onFailure: (error) => {
       this.logger.warn(error, 'The retention sweep failed; the next one will try again.');
     },
   });
 
-  constructor(private readonly retention: Retention) {}
+  constructor(
+    private readonly retention: Retention,
+    private readonly erasures: ErasureLedger,
+  ) {}
 
   onApplicationBootstrap(): void {
     this.work.start();

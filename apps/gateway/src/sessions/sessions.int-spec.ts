@@ -1,17 +1,25 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { rowEvent, session } from '@soma/contracts';
 import { z } from 'zod';
-import { createGatewayServers, startGateway, type TestGateway } from '../spec-support.ts';
+import {
+  createGatewayServers,
+  startGateway,
+  type TestGateway,
+  type TestServers,
+  until,
+} from '../spec-support.ts';
 
 const page = z.object({ events: z.array(rowEvent), next_cursor: z.string().nullable() });
 const list = z.object({ sessions: z.array(session), next_cursor: z.string().nullable() });
 
 describe('/v1/session', () => {
   const running = new AsyncDisposableStack();
+  let servers: TestServers;
   let gateway: TestGateway;
 
   beforeAll(async () => {
-    gateway = running.use(await startGateway(await createGatewayServers(running)));
+    servers = await createGatewayServers(running);
+    gateway = running.use(await startGateway(servers));
   });
 
   afterAll(() => running.disposeAsync());
@@ -141,6 +149,23 @@ describe('/v1/session', () => {
       expect([found.status, timeline.status]).toEqual([404, 404]);
       expect(again).toMatchObject({ status: 409, body: { code: 'session_deleted' } });
       expect((await gateway.send('/v1/session/gone', { method: 'DELETE' })).status).toBe(404);
+    });
+
+    it('erases again what a backup brought back, when a gateway starts', async () => {
+      await say('restored', 'canary-2210');
+      await servers.database.execute(
+        `INSERT INTO conversation.erased_sessions VALUES ('acme', 'restored', now())`,
+      );
+
+      await using later = await startGateway(servers);
+
+      await until(async () =>
+        (await later.get('/v1/session/restored')).status === 404 ? true : undefined,
+      );
+      const rows = await servers.database.execute(
+        `SELECT FROM conversation.session_events WHERE envelope::text LIKE '%canary-2210%'`,
+      );
+      expect(rows).toEqual([]);
     });
 
     it('leaves the sessions of other tenants alone', async () => {
