@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Secret } from '@soma/kernel';
 import { createLogger } from '@soma/observability';
-import { createDataSource } from '@soma/persistence';
+import { openDataSource } from '@soma/persistence';
 import { createTestDatabase, createTestKafka, freePort } from '@soma/testing';
 import type { DataSource } from 'typeorm';
 import { CoalescingProducer } from './coalescing-producer.ts';
@@ -79,8 +79,7 @@ describe('Relay', () => {
 
   beforeAll(async () => {
     const { ownerUrl } = running.use(await createTestDatabase());
-    database = createDataSource({ url: new Secret(ownerUrl) });
-    await database.initialize();
+    database = await openDataSource({ url: new Secret(ownerUrl) });
     running.defer(() => database.destroy());
     await database.query(
       `CREATE TABLE outbox (

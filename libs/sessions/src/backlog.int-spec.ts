@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal } from '@soma/contracts';
 import { Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
-import { createDataSource, TenantTransaction } from '@soma/persistence';
+import { openDataSource, TenantTransaction } from '@soma/persistence';
 import { createTestDatabase } from '@soma/testing';
 import type { DataSource } from 'typeorm';
 import { AcceptTurns } from './accept-turns.ts';
@@ -34,7 +34,7 @@ describe('a long backlog of one tenant', () => {
     const connect = async (role: string): Promise<DataSource> => {
       // One connection, so that it can be asked for the statistics of all that was done.
       const url = new Secret(await database.loginUrl(role));
-      const source = await createDataSource({ url, poolSize: 1 }).initialize();
+      const source = await openDataSource({ url, poolSize: 1 });
       running.defer(() => source.destroy());
       return source;
     };

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal, RowEvent } from '@soma/contracts';
 import { newIdentifier, Problem, Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
-import { createDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
+import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
 import { createTestDatabase, type TestDatabase } from '@soma/testing';
 import {
   type Arbitrary,
@@ -70,7 +70,7 @@ describe('the states of a turn', () => {
     database = running.use(await createTestDatabase());
     await migrate(new Secret(database.ownerUrl));
     const url = new Secret(await database.loginUrl('conversation_worker'));
-    const source = await createDataSource({ url }).initialize();
+    const source = await openDataSource({ url });
     running.defer(() => source.destroy());
     const transaction = new TenantTransaction(source);
     accept = new AcceptTurns(transaction, new Silent());

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Principal, RowEvent } from '@soma/contracts';
 import { newIdentifier, Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
-import { createDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
+import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
 import { createTestDatabase } from '@soma/testing';
 import type { DataSource } from 'typeorm';
 import { AcceptTurns } from './accept-turns.ts';
@@ -52,7 +52,7 @@ describe('turns', () => {
     const database = running.use(await createTestDatabase());
     await migrate(new Secret(database.ownerUrl));
     const connect = async (url: string): Promise<DataSource> => {
-      const source = await createDataSource({ url: new Secret(url) }).initialize();
+      const source = await openDataSource({ url: new Secret(url) });
       running.defer(() => source.destroy());
       return source;
     };

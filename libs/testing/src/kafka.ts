@@ -79,7 +79,7 @@ export async function onKafka<Result>(
     clientId: 'soma-testing',
     brokers: [brokers],
     logLevel: logLevel.NOTHING,
-    connectionTimeout: 2_000,
+    connectionTimeout: 20_000,
     retry: { retries: 2, initialRetryTime: 100 },
   });
   const admin = kafka.admin();

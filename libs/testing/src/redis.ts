@@ -51,7 +51,11 @@ export async function onRedis<Result>(
   url: string,
   act: (redis: Redis) => Promise<Result>,
 ): Promise<Result> {
-  const redis = new Redis(url, { lazyConnect: true, retryStrategy: () => null });
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: 30_000,
+    retryStrategy: () => null,
+  });
   // Without a listener ioredis prints each failed attempt.
   redis.on('error', () => undefined);
   try {

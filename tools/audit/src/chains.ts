@@ -1,7 +1,7 @@
 import { type AuditLine, type ChainHead, chainHead } from '@soma/contracts';
 import {
   type DatabaseOptions,
-  createDataSource,
+  openDataSource,
   SweepTransaction,
   TenantTransaction,
 } from '@soma/persistence';
@@ -18,20 +18,22 @@ const LINE = `
     'outcome', outcome, 'request_id', request_id, 'details', details,
     'previous_hash', previous_hash, 'hash', hash)`;
 
+type Pool = Awaited<ReturnType<typeof openDataSource>>;
+
 /** The audit chains of a database, for whoever has the role of identity there. */
 export class Chains implements AsyncDisposable {
-  readonly #dataSource: ReturnType<typeof createDataSource>;
+  readonly #dataSource: Pool;
   readonly #tenant: TenantTransaction;
   readonly #sweep: SweepTransaction;
 
-  private constructor(dataSource: ReturnType<typeof createDataSource>) {
+  private constructor(dataSource: Pool) {
     this.#dataSource = dataSource;
     this.#tenant = new TenantTransaction(dataSource);
     this.#sweep = new SweepTransaction(dataSource, 'identity_sweep');
   }
 
   static async open(options: DatabaseOptions): Promise<Chains> {
-    return new Chains(await createDataSource({ ...options, poolSize: 2 }).initialize());
+    return new Chains(await openDataSource({ ...options, poolSize: 2 }));
   }
 
   /** The present head of every chain. */

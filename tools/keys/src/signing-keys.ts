@@ -1,5 +1,5 @@
 import { newIdentifier } from '@soma/kernel';
-import { createDataSource, type DatabaseOptions, SweepTransaction } from '@soma/persistence';
+import { type DatabaseOptions, openDataSource, SweepTransaction } from '@soma/persistence';
 
 /** One key that signs access tokens, or will, or did. */
 export interface KeyLine {
@@ -10,18 +10,20 @@ export interface KeyLine {
   signs_from: Date;
 }
 
+type Pool = Awaited<ReturnType<typeof openDataSource>>;
+
 /** The keys in a database, for whoever has the role of identity there. It sees no private key. */
 export class SigningKeys implements AsyncDisposable {
-  readonly #dataSource: ReturnType<typeof createDataSource>;
+  readonly #dataSource: Pool;
   readonly #transaction: SweepTransaction;
 
-  private constructor(dataSource: ReturnType<typeof createDataSource>) {
+  private constructor(dataSource: Pool) {
     this.#dataSource = dataSource;
     this.#transaction = new SweepTransaction(dataSource, 'identity');
   }
 
   static async open(options: DatabaseOptions): Promise<SigningKeys> {
-    return new SigningKeys(await createDataSource({ ...options, poolSize: 2 }).initialize());
+    return new SigningKeys(await openDataSource({ ...options, poolSize: 2 }));
   }
 
   /** All keys, the oldest first. */

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
-import { createDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
+import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
 import { RowAnnouncer, WorkerLeases, WriteTurn } from '@soma/sessions';
 import { type PostgresServer, startPostgres } from '@soma/testing';
 import { LeaseKeeper } from './lease-keeper.ts';
@@ -26,7 +26,7 @@ describe('LeaseKeeper', () => {
     postgres = running.use(await startPostgres());
     await migrate(new Secret(postgres.ownerUrl));
     const url = new Secret(await postgres.loginUrl('conversation_worker'));
-    const source = await createDataSource({ url }).initialize();
+    const source = await openDataSource({ url });
     running.defer(() => source.destroy());
     const leases = new WorkerLeases(new SweepTransaction(source, 'conversation_worker_sweep'));
     const turns = new WriteTurn(new TenantTransaction(source), new Silent());

@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes, verify } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
-import { createDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
+import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
 import { Envelope } from '@soma/secrets';
 import { createTestDatabase, type TestDatabase } from '@soma/testing';
 import { AuditLog } from '../audit/audit-log.ts';
@@ -33,7 +33,7 @@ describe('SigningKeys', () => {
   /** Each pod has connections of its own, opened before it looks for keys. */
   async function startPod(): Promise<SigningKeys> {
     const url = new Secret(await database.loginUrl('identity'));
-    const dataSource = await createDataSource({ url }).initialize();
+    const dataSource = await openDataSource({ url });
     running.defer(() => dataSource.destroy());
     return new SigningKeys(
       new SweepTransaction(dataSource, 'identity_sweep'),

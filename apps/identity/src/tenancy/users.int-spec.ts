@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
-import { createDataSource, SweepTransaction } from '@soma/persistence';
+import { openDataSource, SweepTransaction } from '@soma/persistence';
 import { createTestDatabase, type TestDatabase } from '@soma/testing';
 import { Members } from './members.ts';
 import { Users } from './users.ts';
@@ -16,7 +16,7 @@ describe('people', () => {
     database = running.use(await createTestDatabase());
     await migrate(new Secret(database.ownerUrl));
     const url = new Secret(await database.loginUrl('identity'));
-    const dataSource = await createDataSource({ url }).initialize();
+    const dataSource = await openDataSource({ url });
     running.defer(() => dataSource.destroy());
     const sweep = new SweepTransaction(dataSource, 'identity_sweep');
     users = new Users(sweep);
