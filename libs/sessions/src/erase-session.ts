@@ -1,7 +1,7 @@
 import { newIdentifier } from '@soma/kernel';
 import type { Write } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
-import type { OutboxRow } from './timeline-row.ts';
+import type { OutboxRow, RowContent } from './timeline-row.ts';
 import { insertRow } from './turn-rows.ts';
 
 const TABLES_WITH_CONTENT = [
@@ -30,8 +30,9 @@ export interface Erasure {
 export async function eraseSession(
   manager: EntityManager,
   write: Write,
-  { tenantId, sessionId, subject }: Erasure,
+  erasure: Erasure,
 ): Promise<OutboxRow | null> {
+  const { tenantId, sessionId } = erasure;
   const seq = await buryTombstone(manager, tenantId, sessionId);
   if (seq === null) {
     return null;
@@ -47,21 +48,22 @@ export async function eraseSession(
      VALUES ($1, $2, clock_timestamp()) ON CONFLICT DO NOTHING`,
     [tenantId, sessionId],
   );
-  return insertRow(write, {
-    seq,
-    content: {
-      tenant_id: tenantId,
-      session_id: sessionId,
-      event_id: newIdentifier(),
-      turn_id: null,
-      type: 'session.updated',
-      persona_id: null,
-      role: 'system',
-      message: '',
-      metadata: { deleted: true },
-      principal: { subject },
-    },
-  });
+  return insertRow(write, { seq, content: tombstoneOf(erasure) });
+}
+
+function tombstoneOf({ tenantId, sessionId, subject }: Erasure): RowContent {
+  return {
+    tenant_id: tenantId,
+    session_id: sessionId,
+    event_id: newIdentifier(),
+    turn_id: null,
+    type: 'session.updated',
+    persona_id: null,
+    role: 'system',
+    message: '',
+    metadata: { deleted: true },
+    principal: { subject },
+  };
 }
 
 async function buryTombstone(
