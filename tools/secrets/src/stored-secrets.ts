@@ -1,4 +1,4 @@
-import { createDataSource, type DatabaseOptions, SweepTransaction } from '@soma/persistence';
+import { type DatabaseOptions, openDataSource, SweepTransaction } from '@soma/persistence';
 import { type Envelope, secretContext, UnsealError } from '@soma/secrets';
 
 /** How many rows one transaction holds. */
@@ -35,18 +35,18 @@ const BEFORE_ALL: Place = {
 
 /** The sealed secrets of all tenants in a database, for whoever has the role of the catalog there. */
 export class StoredSecrets implements AsyncDisposable {
-  readonly #dataSource: ReturnType<typeof createDataSource>;
+  readonly #dataSource: Awaited<ReturnType<typeof openDataSource>>;
   readonly #transaction: SweepTransaction;
   readonly #envelope: Envelope;
 
-  private constructor(dataSource: ReturnType<typeof createDataSource>, envelope: Envelope) {
+  private constructor(dataSource: Awaited<ReturnType<typeof openDataSource>>, envelope: Envelope) {
     this.#dataSource = dataSource;
     this.#transaction = new SweepTransaction(dataSource, 'connection_catalog_sweep');
     this.#envelope = envelope;
   }
 
   static async open(options: DatabaseOptions, envelope: Envelope): Promise<StoredSecrets> {
-    const dataSource = await createDataSource({ ...options, poolSize: 2 }).initialize();
+    const dataSource = await openDataSource({ ...options, poolSize: 2 });
     return new StoredSecrets(dataSource, envelope);
   }
 

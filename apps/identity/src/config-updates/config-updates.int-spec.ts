@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConfigUpdate } from '@soma/contracts';
-import { ConfigUpdatesReader } from '@soma/messaging';
+import { type ConfigChange, ConfigUpdatesReader } from '@soma/messaging';
 import { TenantTransaction } from '@soma/persistence';
 import {
   connectionTo,
@@ -10,7 +10,7 @@ import {
   type TestIdentity,
   until,
 } from '../spec-support.ts';
-import { type ConfigChange, ConfigUpdates } from './config-updates.ts';
+import { ConfigUpdates } from './config-updates.ts';
 
 describe('config updates', () => {
   const running = new AsyncDisposableStack();
