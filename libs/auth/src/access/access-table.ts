@@ -17,10 +17,21 @@ export interface RouteTemplate {
   path: string;
 }
 
+/** By controller, then by handler: each request asks, and the answer never changes. */
+const templates = new WeakMap<object, WeakMap<object, RouteTemplate>>();
+
 /** Where the method of a controller is served. */
 export function templateOf(controller: object, handler: object): RouteTemplate {
+  const ofController = templates.get(controller) ?? new WeakMap<object, RouteTemplate>();
+  templates.set(controller, ofController);
+  const known = ofController.get(handler);
+  if (known !== undefined) {
+    return known;
+  }
   const { method, path } = addressOf(controller, handler);
-  return { method, path: path.replace(/:(\w+)/g, '{$1}') };
+  const template = { method, path: path.replace(/:(\w+)/g, '{$1}') };
+  ofController.set(handler, template);
+  return template;
 }
 
 /**

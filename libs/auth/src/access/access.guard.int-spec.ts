@@ -55,8 +55,12 @@ class UndeclaredController {
 }
 
 /** Of each tenant: `anns` is Ann's, and there is nothing else. */
+const lookups: string[] = [];
 const objects: AccessObjects = {
-  ownerOf: (_resource, _tenantId, id) => Promise.resolve(id === 'anns' ? 'ann' : null),
+  ownerOf: (_resource, _tenantId, id) => {
+    lookups.push(id);
+    return Promise.resolve(id === 'anns' ? 'ann' : null);
+  },
   notFound: (_resource, id) =>
     new Problem({ status: 404, code: 'session_not_found', detail: `There is no ${id}.` }),
 };
@@ -166,6 +170,16 @@ describe('AccessGuard', () => {
     expect(missing).toMatchObject({ status: 404, body: { code: 'session_not_found' } });
     expect(Object.keys(foreign.body)).toEqual(Object.keys(missing.body));
     expect(denials).toMatchObject([{ rule: 'relation:reader', path: '/v1/session/{id}' }]);
+  });
+
+  it('asks for a service nobody whose something is: that there is none its handler says', async () => {
+    lookups.length = 0;
+
+    const service = await send('/v1/session/none', { subject: 'agent' });
+    const person = await send('/v1/session/none', { subject: 'ann', role: 'member' });
+
+    expect([service.status, person.status]).toEqual([200, 404]);
+    expect(lookups).toEqual(['none']);
   });
 
   it('finds what is meant in the body, and lets anybody begin a new one', async () => {

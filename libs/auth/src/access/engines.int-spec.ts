@@ -175,6 +175,19 @@ describeEngines('policy and relationships', () => {
     expect(denials).toMatchObject([{ rule: 'relation:reader', resource: { id: 'anns' } }]);
   });
 
+  it('answers each of those who ask at once what they asked', async () => {
+    const token = await issuer.tokenFor('acme', 'gateway', bob);
+    const ids = Array.from({ length: 60 }, (_, index) =>
+      index % 7 === 0 ? 'anns-shared' : `anns-${index}`,
+    );
+
+    const answers = await Promise.all(ids.map((id) => send(`/v1/session/${id}`, token)));
+
+    expect(answers.map(({ status }) => status)).toEqual(
+      ids.map((id) => (id === 'anns-shared' ? 200 : 404)),
+    );
+  });
+
   it('does not let a reader write', async () => {
     const token = await issuer.tokenFor('acme', 'gateway', bob);
 
