@@ -13,6 +13,7 @@ import { createLogger } from '@soma/observability';
 import { databaseUrl, PersistenceModule, RateLimits, RedisModule } from '@soma/persistence';
 import type { CatalogConfig } from './catalog.config.ts';
 import { ConnectionsModule } from './connections/connections.module.ts';
+import { HealthModule } from './health/health.module.ts';
 import { McpModule } from './mcp/mcp.module.ts';
 import { OAuthModule } from './oauth/oauth.module.ts';
 import { DisabledModule } from './runtime/disabled.module.ts';
@@ -43,13 +44,14 @@ export class AppModule {
         AuditEventsModule.connect(config, logger),
         DenialReports.to(AuditEvents),
         LimitsModule.of(config, RateLimits),
+        OutboundModule.configure(config),
         RuntimeModule.configure(config),
         ConfigUpdatesModule.of('catalog'),
         SecretsModule.configure(config),
         ConnectionsModule,
-        OutboundModule.configure(config),
         OAuthModule.configure(config),
         McpModule.configure(config),
+        HealthModule,
       ],
     };
   }

@@ -1,5 +1,6 @@
 import { booleanSetting, integerSetting } from '@soma/kernel';
 import { z } from 'zod';
+import { readDeclaredTypes } from './connection-types/declared-types.ts';
 
 /**
  * The block `integrations:` of the settings. `integrations.oauth.pkce_required` of the file is the
@@ -24,8 +25,12 @@ export const integrationsSettings = {
   }).describe('How many connections of one type a tenant may have.'),
   INTEGRATIONS_CONNECTION_TYPES_DIR: z
     .string()
+    .superRefine(checkDeclaredTypes)
     .optional()
-    .describe('Folder of YAML files, each of which declares a type of connections.'),
+    .describe(
+      'Folder of YAML files, each of which declares a type of connections, besides those that come ' +
+        'with the service.',
+    ),
   INTEGRATIONS_OAUTH_STATE_EXPIRY_SECONDS: integerSetting({
     default: 3600,
     min: 60,
@@ -76,3 +81,11 @@ export const integrationsSettings = {
       'YAML file of the MCP servers that every tenant has. They go before those of the catalog.',
     ),
 };
+
+/** Everything that is wrong with the declarations, at once. */
+function checkDeclaredTypes(folder: string, context: z.RefinementCtx): void {
+  const { faults } = readDeclaredTypes(folder);
+  if (faults.length > 0) {
+    context.addIssue({ code: 'custom', message: faults.join('; ') });
+  }
+}

@@ -43,6 +43,8 @@ const SWEEP_POLICIES = [
   'audit.exported_heads daily_export ALL {identity_sweep}',
   'catalog.config_updates relay_mark UPDATE {connection_catalog_sweep}',
   'catalog.config_updates relay_read SELECT {connection_catalog_sweep}',
+  'catalog.connections probing_mark UPDATE {connection_catalog_sweep}',
+  'catalog.connections probing_read SELECT {connection_catalog_sweep}',
   'catalog.idempotency_keys retention ALL {connection_catalog_sweep}',
   'catalog.oauth_flows sweep ALL {connection_catalog_sweep}',
   'catalog.oauth_grants renewal_lease UPDATE {connection_catalog_sweep}',

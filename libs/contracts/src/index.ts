@@ -114,6 +114,14 @@ export {
 } from './http/member.contract.ts';
 export { modelList, type ModelList } from './http/model.contract.ts';
 export {
+  connectionHealth,
+  type ConnectionHealth,
+  connectionHealthReport,
+  type ConnectionHealthReport,
+  healthReason,
+  type HealthReason,
+} from './http/connection-health.contract.ts';
+export {
   connection,
   type Connection,
   connectionDetails,

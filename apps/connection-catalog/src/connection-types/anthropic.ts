@@ -16,5 +16,6 @@ export const anthropic: ConnectionType = {
     baseUrl: { field: 'base_url' },
     credentials: [{ in: 'header', field: 'api_key', name: 'x-api-key' }],
     headers: { 'anthropic-version': '2023-06-01' },
+    health: { path: '/models?limit=1' },
   },
 };

@@ -10,6 +10,7 @@ export const braveSearch: ConnectionType = {
   http: {
     baseUrl: 'https://api.search.brave.com/res/v1',
     credentials: [{ in: 'header', field: 'api_key', name: 'x-subscription-token' }],
+    // No `health`: every request counts.
   },
   // One a second is what every plan has.
   defaultRateRpm: 60,

@@ -20,8 +20,24 @@ export type CredentialPlace =
   | { in: 'query'; field: string; name: string }
   /** Before the path of every request, as in `/bot<token>`. */
   | { in: 'path'; field: string; prefix: string }
-  /** RFC 7617. Both are fields; the user's name may be a plain one. */
-  | { in: 'basic'; username: string; password: string };
+  /** RFC 7617. Both are fields; the user's name may be a plain one, or there is none. */
+  | { in: 'basic'; username?: string | undefined; password: string };
+
+/** One request that costs nothing and changes nothing, by which a connection shows how it is. */
+export interface HttpHealthCheck {
+  /** HEAD is tried again by GET where the other side does not know it. */
+  method?: 'GET' | 'HEAD' | 'POST';
+  /** Below the base URL; empty for the base URL itself. */
+  path: string;
+  /** The credential without which there is nothing to check. */
+  needs?: string;
+  /** Statuses that say that it works, besides 2xx. */
+  accepts?: readonly number[];
+  /** Whether every answer will do but a refusal of the credential and a failure of the server. */
+  anyAnswer?: boolean;
+  /** What the answer's JSON says is true when it works, at APIs that answer 200 when it does not. */
+  mustBeTrue?: string;
+}
 
 /** A request of ours to what a connection leads to. */
 export interface HttpAccess {
@@ -30,6 +46,10 @@ export interface HttpAccess {
   credentials: readonly CredentialPlace[];
   /** Sent with every request, as the version of an API is. */
   headers?: Readonly<Record<string, string>>;
+  /** Requests go to what lies below one of these, and nowhere else. Unset: anywhere. */
+  allowedPaths?: readonly string[];
+  /** Unset: there is nothing to ask that costs nothing. */
+  health?: HttpHealthCheck;
 }
 
 /** A kind of account that can be connected. Each is one file, named in `registry.ts`. */

@@ -11,7 +11,7 @@ const DEFAULT_RATE_RPM = 60;
 export class ConnectionTypes {
   readonly #types: ReadonlyMap<string, ConnectionType>;
 
-  /** @param declared - Types that the operator declares. Their names are not those of ours. */
+  /** @param declared - Types from files. Their names are not those of ours. */
   constructor(declared: readonly ConnectionType[] = []) {
     const types = [...builtInTypes, ...declared];
     this.#types = new Map(types.map((type) => [type.name, type]));

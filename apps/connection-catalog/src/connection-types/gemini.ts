@@ -15,5 +15,6 @@ export const gemini: ConnectionType = {
   http: {
     baseUrl: { field: 'base_url' },
     credentials: [{ in: 'header', field: 'api_key', name: 'x-goog-api-key' }],
+    health: { path: '/models?pageSize=1' },
   },
 };

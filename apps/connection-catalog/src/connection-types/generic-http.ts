@@ -31,6 +31,7 @@ export const genericHttp: ConnectionType = {
       { in: 'header', field: 'token', name: 'authorization', prefix: 'Bearer ' },
       { in: 'header', field: 'api_key', name: { field: 'header_name' } },
     ],
+    health: { method: 'HEAD', path: '', anyAnswer: true },
   },
   receivesWebhooks: true,
 };

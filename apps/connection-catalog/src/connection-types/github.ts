@@ -22,6 +22,7 @@ export const github: ConnectionType = {
     baseUrl: { field: 'api_url' },
     credentials: [{ in: 'header', field: 'token', name: 'authorization', prefix: 'Bearer ' }],
     headers: { accept: 'application/vnd.github+json', 'x-github-api-version': '2022-11-28' },
+    health: { path: '/user', needs: 'token' },
   },
   receivesWebhooks: true,
 };

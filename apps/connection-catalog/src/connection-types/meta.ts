@@ -20,6 +20,7 @@ export const meta: ConnectionType = {
   http: {
     baseUrl: { field: 'api_url' },
     credentials: [{ in: 'header', field: 'token', name: 'authorization', prefix: 'Bearer ' }],
+    health: { path: '/me?fields=id', needs: 'token' },
   },
   receivesWebhooks: true,
 };

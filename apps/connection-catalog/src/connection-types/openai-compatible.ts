@@ -13,5 +13,6 @@ export const openaiCompatible: ConnectionType = {
   http: {
     baseUrl: { field: 'base_url' },
     credentials: [{ in: 'header', field: 'api_key', name: 'authorization', prefix: 'Bearer ' }],
+    health: { path: '/models' },
   },
 };

@@ -15,5 +15,6 @@ export const openai: ConnectionType = {
   http: {
     baseUrl: { field: 'base_url' },
     credentials: [{ in: 'header', field: 'api_key', name: 'authorization', prefix: 'Bearer ' }],
+    health: { path: '/models' },
   },
 };

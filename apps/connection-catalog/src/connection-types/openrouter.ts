@@ -15,5 +15,7 @@ export const openrouter: ConnectionType = {
   http: {
     baseUrl: { field: 'base_url' },
     credentials: [{ in: 'header', field: 'api_key', name: 'authorization', prefix: 'Bearer ' }],
+    // Its list of models is open to everybody and says nothing of the key.
+    health: { path: '/key' },
   },
 };

@@ -13,5 +13,6 @@ export const searxng: ConnectionType = {
   http: {
     baseUrl: { field: 'base_url' },
     credentials: [{ in: 'header', field: 'token', name: 'authorization', prefix: 'Bearer ' }],
+    health: { path: '/healthz' },
   },
 };

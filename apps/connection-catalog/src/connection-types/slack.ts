@@ -15,6 +15,8 @@ export const slack: ConnectionType = {
   http: {
     baseUrl: 'https://slack.com/api',
     credentials: [{ in: 'header', field: 'token', name: 'authorization', prefix: 'Bearer ' }],
+    // https://docs.slack.dev/reference/methods/auth.test
+    health: { method: 'POST', path: '/auth.test', needs: 'token', mustBeTrue: 'ok' },
   },
   receivesWebhooks: true,
 };

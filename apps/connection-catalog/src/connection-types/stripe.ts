@@ -19,6 +19,8 @@ export const stripe: ConnectionType = {
   http: {
     baseUrl: { field: 'api_url' },
     credentials: [{ in: 'header', field: 'api_key', name: 'authorization', prefix: 'Bearer ' }],
+    // A restricted key that may not see the balance is a good one; a bad one gets 401.
+    health: { path: '/v1/balance', needs: 'api_key', accepts: [403] },
   },
   // https://docs.stripe.com/rate-limits: 25 a second in a sandbox.
   defaultRateRpm: 600,

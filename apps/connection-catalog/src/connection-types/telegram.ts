@@ -24,6 +24,7 @@ export const telegram: ConnectionType = {
   http: {
     baseUrl: { field: 'api_url' },
     credentials: [{ in: 'path', field: 'token', prefix: '/bot' }],
+    health: { path: '/getMe', mustBeTrue: 'ok' },
   },
   receivesWebhooks: true,
 };

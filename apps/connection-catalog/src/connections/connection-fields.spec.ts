@@ -61,7 +61,7 @@ describe('every type', () => {
     (_name, { http, fields }) => {
       const known = [...Object.keys(fields.shape), 'access_token'];
       const named = (http?.credentials ?? []).flatMap((place) => {
-        if (place.in === 'basic') return [place.username, place.password];
+        if (place.in === 'basic') return [place.username ?? place.password, place.password];
         const name =
           place.in === 'header' && typeof place.name === 'object' ? [place.name.field] : [];
         return [place.field, ...name];

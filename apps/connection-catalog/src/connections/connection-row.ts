@@ -1,4 +1,4 @@
-import type { Connection } from '@soma/contracts';
+import type { Connection, ConnectionHealth } from '@soma/contracts';
 import type { ConnectionType } from '../connection-types/connection-type.ts';
 import { secretFieldsOf } from './connection-fields.ts';
 
@@ -19,6 +19,7 @@ export interface ConnectionRow {
   /** The credentials that are set. */
   credentials: Record<string, SetCredential>;
   rate_limit_rpm: number | null;
+  health: ConnectionHealth;
   version: number;
   created_by: string;
   created_at: Date;
@@ -38,6 +39,7 @@ export function toConnection(row: ConnectionRow, type: ConnectionType | undefine
     fields: row.fields,
     credentials: Object.fromEntries(credentials),
     rate_limit_rpm: row.rate_limit_rpm,
+    health: row.health,
     version: row.version,
     created_by: row.created_by,
     created_at: row.created_at.toISOString(),

@@ -1,5 +1,7 @@
 import { Global, Module } from '@nestjs/common';
+import { CATALOG_CONFIG, type CatalogConfig } from '../catalog.config.ts';
 import { ConnectionTypes } from '../connection-types/connection-types.ts';
+import { readDeclaredTypes } from '../connection-types/declared-types.ts';
 import { ChangeUsage } from './change-usage.ts';
 import { ConnectionChanges } from './connection-changes.ts';
 import { ConnectionUsages } from './connection-usages.ts';
@@ -18,8 +20,13 @@ import { UpdateConnection } from './update-connection.ts';
 @Module({
   controllers: [ConnectionsController, InternalConnectionsController],
   providers: [
-    { provide: ConnectionTypes, useFactory: () => new ConnectionTypes() },
     ChangeUsage,
+    {
+      provide: ConnectionTypes,
+      inject: [CATALOG_CONFIG],
+      useFactory: ({ INTEGRATIONS_CONNECTION_TYPES_DIR: folder }: CatalogConfig) =>
+        new ConnectionTypes(readDeclaredTypes(folder).types),
+    },
     ConnectionChanges,
     ConnectionUsages,
     ConnectionsRepository,

@@ -11,7 +11,7 @@ export type NewConnection = Pick<
 >;
 
 const COLUMNS =
-  'connection_id, name, type, fields, credentials, rate_limit_rpm, version, created_by, ' +
+  'connection_id, name, type, fields, credentials, rate_limit_rpm, health, version, created_by, ' +
   'created_at, updated_at';
 
 /** The connections of a tenant. Every method takes the tenant's transaction. */
@@ -66,7 +66,7 @@ export class ConnectionsRepository {
     const [rows] = await manager.query<[ConnectionRow[], number]>(
       `UPDATE catalog.connections
           SET fields = $3, credentials = $4, rate_limit_rpm = $5, version = version + 1,
-              updated_at = clock_timestamp()
+              updated_at = clock_timestamp(), health_due_at = clock_timestamp()
         WHERE tenant_id = $1 AND connection_id = $2 RETURNING ${COLUMNS}`,
       [tenantId, row.connection_id, row.fields, row.credentials, row.rate_limit_rpm],
     );
@@ -114,15 +114,16 @@ export class ConnectionsRepository {
   async list(
     manager: EntityManager,
     tenantId: string,
-    { type, text, cursor, limit }: ConnectionListQuery,
+    { type, health, text, cursor, limit }: ConnectionListQuery,
   ): Promise<ConnectionRow[]> {
     return manager.query<ConnectionRow[]>(
       `SELECT ${COLUMNS} FROM catalog.connections
         WHERE tenant_id = $1 AND ($2::text IS NULL OR name > $2 COLLATE "C")
           AND ($3::text IS NULL OR type = $3)
           AND ($4::text IS NULL OR strpos(name, lower($4)) > 0 OR strpos(type, lower($4)) > 0)
+          AND ($6::text IS NULL OR health = $6)
         ORDER BY name COLLATE "C" LIMIT $5`,
-      [tenantId, cursor, type, text, limit + 1],
+      [tenantId, cursor, type, text, limit + 1, health],
     );
   }
 }

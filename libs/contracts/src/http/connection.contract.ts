@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { timestamp } from '../identifiers.ts';
+import { connectionHealth } from './connection-health.contract.ts';
 import { pageLimit } from './page.ts';
 
 /** What a tenant calls a connection. */
@@ -58,6 +59,8 @@ export const connection = z.strictObject({
   /** Every secret field of the type. */
   credentials: z.record(z.string(), credential),
   rate_limit_rpm: rateLimit.nullable(),
+  /** As it was when it was looked at last; see `GET …/health`. */
+  health: connectionHealth,
   /** Grows with each change; what `If-Match` names. */
   version: z.int().min(1),
   created_by: z.string(),
@@ -73,6 +76,7 @@ export type ConnectionDetails = z.output<typeof connectionDetails>;
 /** Query of `GET /api/v1/connections`. */
 export const connectionListQuery = z.strictObject({
   type: typeName.optional(),
+  health: connectionHealth.optional(),
   /** Part of a name or of a type, whatever its case. */
   text: z.string().min(1).max(128).optional(),
   cursor: connectionName.optional(),

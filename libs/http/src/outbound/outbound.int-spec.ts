@@ -238,7 +238,7 @@ describe('Outbound', () => {
 
   it('says where to connect to without HTTP', async () => {
     const pinned = await outbound.resolveSafely('good.test');
-    expect(pinned).toEqual({ address: ALLOWED, servername: 'good.test' });
+    expect(pinned).toEqual({ address: ALLOWED, servername: 'good.test', isInternal: true });
 
     const refused = outbound.resolveSafely('evil.test');
     await expect(refused).rejects.toMatchObject({ code: 'outbound_address_refused' });

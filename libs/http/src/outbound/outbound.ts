@@ -39,6 +39,8 @@ export interface PinnedHost {
   address: string;
   /** The name that the other side's certificate must have. An address has none. */
   servername: string | undefined;
+  /** Whether the operator allowed it; otherwise it is on the public internet. */
+  isInternal: boolean;
 }
 
 /**
@@ -85,10 +87,10 @@ export class Outbound {
    * @throws {@link TransientError} when the name has no address right now
    */
   async resolveSafely(host: string): Promise<PinnedHost> {
-    const { addresses } = await this.#resolver.resolve(host);
+    const { addresses, isInternal } = await this.#resolver.resolve(host);
     // There is always one.
     const [{ address }] = addresses as [LookupAddress];
-    return { address, servername: isIP(host) === 0 ? host : undefined };
+    return { address, servername: isIP(host) === 0 ? host : undefined, isInternal };
   }
 
   /** Ends the connections that wait for another request. */

@@ -1,0 +1,131 @@
+import { Problem, type Secret } from '@soma/kernel';
+import type { CredentialPlace, FieldValues, HttpAccess } from './connection-type.ts';
+
+/** What a connection's fields hold. */
+export interface ConnectionValues {
+  fields: FieldValues;
+  credentials: ReadonlyMap<string, Secret>;
+}
+
+/** A request to what a connection leads to, with its credentials. */
+export interface ConnectionRequest {
+  url: URL;
+  headers: Headers;
+}
+
+/**
+ * Makes a request below a connection's base URL.
+ *
+ * @param path - With its query, below the base URL; empty for the base URL itself.
+ * @returns Undefined where the connection has no base URL.
+ * @throws {@link Problem} 422 `connection_path_not_allowed`
+ */
+export function connectionRequest(
+  access: HttpAccess,
+  path: string,
+  values: ConnectionValues,
+): ConnectionRequest | undefined {
+  const base = baseUrlOf(access, values.fields);
+  if (base === undefined) {
+    return undefined;
+  }
+  const url = below(base, path, access.allowedPaths ?? ['/']);
+  const request = { url, headers: new Headers(access.headers) };
+  access.credentials.forEach((place) => {
+    putCredential(request, place, values);
+  });
+  return request;
+}
+
+/** What is put behind a base URL may lead nowhere else: not to another host, and not upwards. */
+function below(base: string, path: string, allowed: readonly string[]): URL {
+  const root = base.replace(/\/+$/, '');
+  const url = new URL(root + path);
+  const { origin, pathname } = new URL(`${root}/`);
+  const rest = `/${url.pathname.slice(pathname.length)}`;
+  const isBelow = url.origin === origin && url.pathname.startsWith(pathname) && !HIDDEN.test(rest);
+  if (
+    path !== '' &&
+    !(path.startsWith('/') && isBelow && allowed.some((each) => isUnder(rest, each)))
+  ) {
+    throw new Problem({
+      status: 422,
+      code: 'connection_path_not_allowed',
+      detail: `Connections of this type reach ${allowed.join(', ')} and nothing else.`,
+    });
+  }
+  return url;
+}
+
+/** Characters that some servers take for separators when they have decoded them. */
+const HIDDEN = /%2f|%5c|%00/i;
+
+function isUnder(path: string, allowed: string): boolean {
+  return path === allowed || path.startsWith(allowed.endsWith('/') ? allowed : `${allowed}/`);
+}
+
+function baseUrlOf({ baseUrl }: HttpAccess, fields: FieldValues): string | undefined {
+  if (typeof baseUrl === 'string') {
+    return baseUrl;
+  }
+  const value = fields[baseUrl.field];
+  return typeof value === 'string' ? value : baseUrl.default;
+}
+
+function putCredential(
+  { url, headers }: ConnectionRequest,
+  place: CredentialPlace,
+  values: ConnectionValues,
+): void {
+  if (place.in === 'basic') {
+    putBasic(headers, place, values);
+    return;
+  }
+  const value = valueOf(values, place.field);
+  if (value === undefined) {
+    return;
+  }
+  switch (place.in) {
+    case 'header':
+      putHeader(headers, { ...place, value }, values);
+      return;
+    case 'query':
+      url.searchParams.set(place.name, value);
+      return;
+    case 'path':
+      url.pathname = place.prefix + value + url.pathname;
+  }
+}
+
+function putHeader(
+  headers: Headers,
+  place: Extract<CredentialPlace, { in: 'header' }> & { value: string },
+  values: ConnectionValues,
+): void {
+  const name = typeof place.name === 'string' ? place.name : valueOf(values, place.name.field);
+  if (name !== undefined) {
+    headers.set(name, (place.prefix ?? '') + place.value);
+  }
+}
+
+function putBasic(
+  headers: Headers,
+  place: Extract<CredentialPlace, { in: 'basic' }>,
+  values: ConnectionValues,
+): void {
+  const username = place.username && valueOf(values, place.username);
+  const password = valueOf(values, place.password);
+  if (username !== undefined || password !== undefined) {
+    headers.set('authorization', basic(username ?? '', password ?? ''));
+  }
+}
+
+/** RFC 7617, in UTF-8. */
+function basic(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+}
+
+function valueOf({ fields, credentials }: ConnectionValues, field: string): string | undefined {
+  const plain = fields[field];
+  return credentials.get(field)?.reveal() ?? (typeof plain === 'string' ? plain : undefined);
+}

@@ -1,0 +1,301 @@
+import { once } from 'node:events';
+import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type AddressInfo, createServer as createTcp } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startObjectStorage } from '@soma/testing';
+import { SMTPServer } from 'smtp-server';
+import {
+  type CatalogServers,
+  createCatalogServers,
+  startCatalog,
+  type TestCatalog,
+  until,
+} from '../spec-support.ts';
+
+const PATH = '/api/v1/connections';
+const TOKEN = 'good-token-7f3a';
+
+/** What the far side does below a path; elsewhere it asks for the token. */
+const BEHAVIOUR: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
+  '/no-head': ({ method }, response) =>
+    void response.writeHead(method === 'HEAD' ? 405 : 200).end(),
+  '/broken': (_request, response) => void response.writeHead(500).end(),
+  '/busy': (_request, response) => void response.writeHead(429).end(),
+  '/inward': (_request, response) => {
+    response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data/' }).end();
+  },
+};
+
+function answer(request: IncomingMessage, response: ServerResponse): void {
+  const behave = BEHAVIOUR[request.url ?? ''];
+  if (behave !== undefined) {
+    behave(request, response);
+    return;
+  }
+  const { authorization, 'x-api-key': key } = request.headers;
+  const isGood = authorization === `Bearer ${TOKEN}` || key === TOKEN;
+  response.writeHead(isGood ? 200 : 401, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(isGood ? { login: 'octocat' } : { message: 'Bad credentials' }));
+}
+
+/** A mail server on a free port of this machine. */
+async function listen(server: SMTPServer, running: AsyncDisposableStack): Promise<number> {
+  running.defer(() => {
+    server.close();
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return (server.server.address() as AddressInfo).port;
+}
+
+describe('the health of connections', () => {
+  const running = new AsyncDisposableStack();
+  let servers: CatalogServers;
+  let catalog: TestCatalog;
+  let api: string;
+  let deadPort: number;
+  const requests: string[] = [];
+
+  beforeAll(async () => {
+    servers = await createCatalogServers(running);
+    const settings = {
+      OUTBOUND_ALLOWED_HOSTS: '127.0.0.1',
+      INTEGRATIONS_HEALTH_CHECK_INTERVAL_SECONDS: '3600',
+    };
+    catalog = running.use(await startCatalog(servers, settings));
+    const http = createHttp((request, response) => {
+      requests.push(`${request.method ?? ''} ${request.url ?? ''}`);
+      answer(request, response);
+    });
+    running.defer(() => {
+      http.closeAllConnections();
+      http.close();
+    });
+    await once(http.listen(0, '127.0.0.1'), 'listening');
+    api = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+    // It takes connections, and never says a word.
+    const silent = createTcp(() => undefined);
+    running.defer(() => void silent.close());
+    await once(silent.listen(0, '127.0.0.1'), 'listening');
+    deadPort = (silent.address() as AddressInfo).port;
+  });
+
+  afterAll(() => running.disposeAsync());
+
+  let count = 0;
+  /** Creates a connection and looks at it. */
+  async function check(
+    type: string,
+    fields: Record<string, unknown>,
+  ): Promise<Record<string, unknown>> {
+    const name = `c-${++count}`;
+    const body = { name, type, fields };
+    const created = await catalog.send('POST', PATH, { body });
+    expect(created).toMatchObject({ status: 201 });
+    const looked = await catalog.send('GET', `${PATH}/${name}/health`);
+    expect(looked.status).toBe(200);
+    return looked.body;
+  }
+
+  it.each<[string, Record<string, unknown>, string]>([
+    ['github', { api_url: 'API/github' }, 'GET /github/user'],
+    ['openai', { base_url: 'API/openai/v1' }, 'GET /openai/v1/models'],
+    ['openai_compatible', { base_url: 'API/own/v1' }, 'GET /own/v1/models'],
+    ['openrouter', { base_url: 'API/router/v1' }, 'GET /router/v1/key'],
+    ['anthropic', { base_url: 'API/anthropic/v1' }, 'GET /anthropic/v1/models?limit=1'],
+    ['meta', { api_url: 'API/meta/v24.0' }, 'GET /meta/v24.0/me?fields=id'],
+    ['stripe', { api_url: 'API/stripe' }, 'GET /stripe/v1/balance'],
+    ['generic_http', { base_url: 'API/generic' }, 'HEAD /generic'],
+  ])('asks %s by what costs and changes nothing', async (type, given, request) => {
+    const key = ['github', 'meta', 'generic_http'].includes(type) ? 'token' : 'api_key';
+    const fields = Object.fromEntries(
+      Object.entries(given).map(([field, value]) => [field, String(value).replace('API', api)]),
+    );
+    const good = await check(type, { ...fields, [key]: TOKEN });
+    const bad = await check(type, { ...fields, [key]: 'bad' });
+
+    expect(good).toMatchObject({ health: 'healthy', reason: null, failures: 0 });
+    expect(bad).toMatchObject({ health: 'degraded', reason: 'credential_refused' });
+    // The prober has asked the same.
+    const folder = request.split('/')[1] ?? '';
+    const asked = requests.filter((each) => each.split('/')[1] === folder);
+    expect(new Set(asked)).toEqual(new Set([request]));
+    expect(JSON.stringify([good, bad])).not.toContain(TOKEN);
+  });
+
+  it('asks by GET where the other side knows no HEAD', async () => {
+    const { health } = await check('generic_http', { base_url: `${api}/no-head` });
+
+    expect(health).toBe('healthy');
+    expect(requests).toEqual(expect.arrayContaining(['HEAD /no-head', 'GET /no-head']));
+  });
+
+  it.each<[string, () => Record<string, unknown>, object]>([
+    ['what fails', () => ({ base_url: `${api}/broken` }), { reason: 'unexpected_answer' }],
+    ['nobody', () => ({ base_url: 'http://127.0.0.1:1' }), { reason: 'unreachable' }],
+    ['our own hosts', () => ({ base_url: 'http://127.0.0.2' }), { reason: 'address_refused' }],
+    ['a way inwards', () => ({ base_url: `${api}/inward` }), { reason: 'address_refused' }],
+    ['plain HTTP outside', () => ({ base_url: 'http://8.8.8.8' }), { reason: 'address_refused' }],
+    ['no TLS', () => ({ base_url: api.replace('http', 'https') }), { reason: 'tls_refused' }],
+    ['who limits us', () => ({ base_url: `${api}/busy` }), { health: 'healthy' }],
+  ])('says what there is: %s', async (_what, fields, expected) => {
+    const report = await check('generic_http', fields());
+
+    expect(report).toMatchObject(expected);
+    expect(report['reason'] === null).toBe(report['detail'] === null);
+  });
+
+  it('has nothing to ask where that would cost something, or is elsewhere', async () => {
+    const all = [
+      await check('brave_search', { api_key: TOKEN }),
+      await check('webhook', { verifier: 'bearer', webhook_secret: 's' }),
+      await check('github', { webhook_secret: 'for webhooks alone' }),
+      await check('mcp', { command: 'npx' }),
+      await check('database', { dialect: 'sqlite', database: 'notes.db' }),
+      await check('oauth_app', { client_id: 'c', token_url: `${api}/token` }),
+    ];
+
+    expect(all.map(({ health }) => health)).toEqual(Array(6).fill('not_applicable'));
+  });
+
+  it('asks PostgreSQL, and knows a wrong password from a database that is not there', async () => {
+    const url = new URL(servers.settings['DATABASE_URL'] ?? '');
+    const fields = {
+      ...{ dialect: 'postgresql', host: url.hostname, port: Number(url.port), tls: false },
+      ...{ username: url.username, password: decodeURIComponent(url.password) },
+      database: url.pathname.slice(1),
+    };
+    const good = await check('database', fields);
+    const wrong = await check('database', { ...fields, password: 'wrong' });
+    const missing = await check('database', { ...fields, database: 'not_there' });
+    const encrypted = await check('database', { ...fields, tls: true });
+
+    expect(good).toMatchObject({ health: 'healthy' });
+    expect(wrong).toMatchObject({ reason: 'credential_refused' });
+    expect(missing).toMatchObject({ reason: 'unexpected_answer' });
+    expect(encrypted).toMatchObject({ reason: 'tls_refused' });
+  });
+
+  it('does not wait for a database that says nothing', async () => {
+    const fields = { host: '127.0.0.1', port: deadPort, database: 'd', tls: false };
+    const account = { username: 'u', password: 'p' };
+    const reports = await Promise.all(
+      ['postgresql', 'mysql', 'sqlserver'].map((dialect) =>
+        check('database', { dialect, ...fields, ...account }),
+      ),
+    );
+
+    expect(reports.map(({ health }) => health)).toEqual(Array(3).fill('degraded'));
+    reports.forEach(({ reason, latency_ms }) => {
+      expect(['timeout', 'unreachable']).toContain(reason);
+      // The check's ten seconds, and not the driver's own.
+      expect(latency_ms).toBeLessThan(20_000);
+    });
+  });
+
+  it('greets a mail server, signs in, and sends nothing', async () => {
+    const mails: string[] = [];
+    const server = new SMTPServer({
+      hideSTARTTLS: true,
+      onAuth: ({ username, password }, _session, done) => {
+        if (username === 'soma' && password === TOKEN) done(null, { user: username });
+        else done(new Error('Invalid username or password'));
+      },
+      onData: (stream, _session, done) => {
+        mails.push('a mail');
+        stream.resume().on('end', done);
+      },
+    });
+    const port = await listen(server, running);
+    const fields = { host: '127.0.0.1', port, username: 'soma' };
+
+    expect(await check('smtp', { ...fields, password: TOKEN })).toMatchObject({
+      health: 'healthy',
+    });
+    expect(await check('smtp', { ...fields, password: 'bad' })).toMatchObject({
+      reason: 'credential_refused',
+    });
+    expect(mails).toEqual([]);
+  });
+
+  it('takes no password to a mail server that nobody can trust', async () => {
+    const tried: string[] = [];
+    const server = new SMTPServer({
+      onAuth: ({ username }, _session, done) => {
+        tried.push(username ?? '');
+        done(null, { user: username });
+      },
+    });
+    const port = await listen(server, running);
+    const fields = { host: '127.0.0.1', port, username: 'soma', password: TOKEN };
+
+    // Its certificate is one that it made itself.
+    expect(await check('smtp', fields)).toMatchObject({ reason: 'tls_refused' });
+    expect(tried).toEqual([]);
+  });
+
+  it('asks a bucket, by a signature that S3 accepts', async () => {
+    const account = { accessKeyId: 'soma', secretAccessKey: 'secret-of-soma' };
+    const storage = running.use(await startObjectStorage({ bucket: 'documents', ...account }));
+    const fields = {
+      ...{ endpoint: storage.url, region: 'us-east-1', bucket: 'documents' },
+      ...{ access_key_id: account.accessKeyId, secret_access_key: account.secretAccessKey },
+    };
+    const good = await check('s3', fields);
+    const bad = await check('s3', { ...fields, secret_access_key: 'bad' });
+    const missing = await check('s3', { ...fields, bucket: 'not-there' });
+
+    expect(good).toMatchObject({ health: 'healthy' });
+    expect(bad).toMatchObject({ reason: 'credential_refused' });
+    expect(missing).toMatchObject({ reason: 'unexpected_answer' });
+  });
+
+  it('keeps how a connection was, tells of it, and recovers at the first success', async () => {
+    const reports = [await check('generic_http', { base_url: `${api}/broken` })];
+    const name = `c-${count}`;
+    const look = async (): Promise<Record<string, unknown>> =>
+      (await catalog.send('GET', `${PATH}/${name}/health`)).body;
+    // It is looked at without being asked, too.
+    while (Number(reports.at(-1)?.['failures']) < 3) reports.push(await look());
+    const last = reports.at(-1);
+    const listed = await catalog.send('GET', `${PATH}?health=unhealthy`);
+    const told = await servers.database.execute(
+      `SELECT count(*)::int AS count FROM catalog.config_updates WHERE entity_id = $1`,
+      [`acme:${name}`],
+    );
+    const repaired = { fields: { base_url: `${api}/no-head` } };
+    await catalog.send('PATCH', `${PATH}/${name}`, { body: repaired });
+    const recovered = await look();
+
+    reports.forEach(({ failures, health }) => {
+      expect(health).toBe(Number(failures) < 3 ? 'degraded' : 'unhealthy');
+    });
+    expect(last?.['history']).toHaveLength(Number(last?.['failures']));
+    expect(listed.body).toMatchObject({ connections: [{ name, health: 'unhealthy' }] });
+    expect(told).toEqual([{ count: 1 }]);
+    expect(recovered).toMatchObject({ health: 'healthy', failures: 0, reason: null });
+  });
+
+  it('looks at a new connection, and at a changed one, without being asked', async () => {
+    const body = { name: 'by-itself', type: 'generic_http', fields: { base_url: `${api}/broken` } };
+    await catalog.send('POST', PATH, { body });
+    const health = (expected: string): Promise<true> =>
+      until(async () => {
+        const found = await catalog.send('GET', `${PATH}/by-itself`);
+        return found.body['health'] === expected || undefined;
+      });
+
+    await health('degraded');
+    const repaired = { fields: { base_url: `${api}/no-head` } };
+    await catalog.send('PATCH', `${PATH}/by-itself`, { body: repaired });
+    await health('healthy');
+  });
+
+  it("says nothing of another tenant's connection (P6)", async () => {
+    await check('generic_http', { base_url: `${api}/no-head` });
+    const other = await catalog.send('GET', `${PATH}/c-${count}/health`, {
+      as: { tenant: 'globex' },
+    });
+
+    expect(other).toMatchObject({ status: 404, body: { code: 'connection_not_found' } });
+  });
+});

@@ -1,0 +1,73 @@
+import { Injectable } from '@nestjs/common';
+import type { ConnectionHealthReport, HealthReason } from '@soma/contracts';
+import { TenantTransaction } from '@soma/persistence';
+import type { EntityManager } from 'typeorm';
+import { ConnectionsRepository } from '../connections/connections.repository.ts';
+import {
+  type CheckRow,
+  type DueConnection,
+  HealthRepository,
+  type HealthRow,
+} from './health.repository.ts';
+
+const SENTENCES: Record<HealthReason, string> = {
+  unreachable: 'Nobody answers at its address. Check the address, and whether the other side runs.',
+  timeout: 'The other side did not answer within ten seconds.',
+  address_refused:
+    'Its address is not on the public internet, or not protected by TLS. Whoever operates this ' +
+    'installation can allow hosts of its own network.',
+  tls_refused: 'The other side does not encrypt, or its certificate cannot be trusted.',
+  credential_refused: 'The other side does not accept the credential. Exchange it.',
+  unexpected_answer: "What answers there is not what the connection's type says. Check its fields.",
+  credential_unavailable: 'Its credential cannot be read. Set it again.',
+};
+
+/** Shows how a connection is. */
+@Injectable()
+export class ReadHealth {
+  constructor(
+    private readonly transaction: TenantTransaction,
+    private readonly connections: ConnectionsRepository,
+    private readonly repository: HealthRepository,
+  ) {}
+
+  /** @throws {@link Problem} 404 `connection_not_found` */
+  find(tenantId: string, name: string): Promise<DueConnection> {
+    return this.transaction.run(tenantId, (manager) => this.named(manager, tenantId, name));
+  }
+
+  /** @throws {@link Problem} 404 `connection_not_found` */
+  report(tenantId: string, name: string): Promise<ConnectionHealthReport> {
+    return this.transaction.run(tenantId, async (manager) => {
+      const connection = await this.named(manager, tenantId, name);
+      const row = await this.repository.read(manager, connection);
+      return toReport(row, await this.repository.history(manager, connection));
+    });
+  }
+
+  private async named(
+    manager: EntityManager,
+    tenantId: string,
+    name: string,
+  ): Promise<DueConnection> {
+    const { connection_id } = await this.connections.find(manager, tenantId, name);
+    return { tenant_id: tenantId, connection_id };
+  }
+}
+
+function toReport(row: HealthRow, history: CheckRow[]): ConnectionHealthReport {
+  return {
+    connection: row.name,
+    health: row.health,
+    failures: row.health_failures,
+    reason: row.health_reason,
+    detail: row.health_reason && SENTENCES[row.health_reason],
+    latency_ms: row.health_latency_ms,
+    checked_at: row.health_checked_at?.toISOString() ?? null,
+    changed_at: row.health_changed_at?.toISOString() ?? null,
+    history: history.map(({ checked_at, ...check }) => ({
+      checked_at: checked_at.toISOString(),
+      ...check,
+    })),
+  };
+}

@@ -1,0 +1,30 @@
+import { Injectable } from '@nestjs/common';
+import type { Caller } from '@soma/auth';
+import type { ConnectionHealthReport } from '@soma/contracts';
+import { ConnectionChanges } from '../connections/connection-changes.ts';
+import { CheckHealth } from './check-health.ts';
+import { ReadHealth } from './read-health.ts';
+
+/** Tries a connection because somebody asks. */
+@Injectable()
+export class TestConnection {
+  constructor(
+    private readonly health: ReadHealth,
+    private readonly check: CheckHealth,
+    private readonly changes: ConnectionChanges,
+  ) {}
+
+  /** @throws {@link Problem} 404 `connection_not_found` */
+  async execute({ principal, origin }: Caller, name: string): Promise<ConnectionHealthReport> {
+    const { tenant_id: tenantId } = principal;
+    await this.check.execute(await this.health.find(tenantId, name));
+    const report = await this.health.report(tenantId, name);
+    const { health, reason } = report;
+    this.changes.report({
+      ...{ origin, tenantId, name, action: 'connection.tested' },
+      outcome: reason === null ? 'success' : 'failure',
+      details: { health, reason },
+    });
+    return report;
+  }
+}
