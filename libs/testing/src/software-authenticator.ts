@@ -26,9 +26,13 @@ export interface AuthenticatorOptions {
 export class SoftwareAuthenticator {
   private readonly keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   readonly id = randomBytes(32).toString('base64url');
+  private readonly options: AuthenticatorOptions;
   counter = 0;
 
-  constructor(private readonly options: AuthenticatorOptions) {}
+  // No parameter property: programs load this file as it is, and Node only strips types.
+  constructor(options: AuthenticatorOptions) {
+    this.options = options;
+  }
 
   /** `navigator.credentials.create` */
   create(challenge: string): CredentialJson {
