@@ -1,3 +1,4 @@
+export { AwsSecrets } from './aws-secrets.ts';
 export { EncryptedDatabase, secretContext, type SecretRows } from './encrypted-database.ts';
 export { Envelope, type SealContext, UnsealError } from './envelope.ts';
 export { EnvironmentSecrets } from './environment-secrets.ts';

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { buildGoServers } from './go-tools.ts';
 import { startKafka } from './kafka.ts';
+import { installMoto } from './moto.ts';
 import { startPostgres } from './postgres.ts';
 import { startRedis } from './redis.ts';
 
@@ -17,12 +18,12 @@ export interface SharedServers {
 }
 
 /**
- * Starts one server of each kind, all at once, and meanwhile builds those servers that a test file starts
+ * Starts one server of each kind, all at once, and meanwhile gets those servers that a test file starts
  * for itself: a test's time limit is too short for a build.
  */
 export async function startSharedServers(): Promise<SharedServers & AsyncDisposable> {
   const stack = new AsyncDisposableStack();
-  const building = buildGoServers();
+  const building = Promise.all([buildGoServers(), installMoto()]);
   const started = await Promise.allSettled([startPostgres(), startRedis(), startKafka()]);
   for (const server of started) if (server.status === 'fulfilled') stack.use(server.value);
   const [postgres, redis, kafka] = started;
