@@ -3,12 +3,11 @@ import { httpSettings, outboundSettings } from '@soma/http';
 import { auditEventSettings, kafkaSettings } from '@soma/messaging';
 import { observabilitySettings } from '@soma/observability';
 import { databaseSettings, redisSettings } from '@soma/persistence';
-import { masterKeySetting } from '@soma/secrets';
 import { z } from 'zod';
 import { integrationsSettings } from './integrations.config.ts';
+import { checkSecretSettings, secretSettings } from './secrets/secret-settings.ts';
 
-/** The settings of this service, each under the name of its environment variable. */
-export const catalogConfig = z.object({
+const settings = z.object({
   ...httpSettings(8013),
   ...databaseSettings,
   ...redisSettings,
@@ -24,9 +23,12 @@ export const catalogConfig = z.object({
     .describe(
       'The address under which browsers reach Soma: where providers send them back to. Unset: the issuer.',
     ),
-  SOMA_MASTER_KEY: masterKeySetting,
+  ...secretSettings,
   ...integrationsSettings,
 });
+
+/** The settings of this service, each under the name of its environment variable. */
+export const catalogConfig = settings.superRefine(checkSecretSettings);
 export type CatalogConfig = z.output<typeof catalogConfig>;
 
 /** Under this token the settings are injected. */

@@ -10,15 +10,6 @@ export const integrationsSettings = {
   INTEGRATIONS_ENABLED: booleanSetting(true).describe(
     'Whether partners reach connections at all. `false`: their routes answer 404.',
   ),
-  INTEGRATIONS_SECRET_BACKEND_BACKEND_TYPE: z
-    .string()
-    .default('encrypted_database')
-    .describe('Where credentials are kept.'),
-  INTEGRATIONS_SECRET_BACKEND_MASTER_KEY_ENV: z
-    .string()
-    .regex(/^[A-Z][A-Z0-9_]*$/, 'must be the name of an environment variable')
-    .default('SOMA_MASTER_KEY')
-    .describe('The variable that holds the master key of `encrypted_database`.'),
   INTEGRATIONS_CONNECTIONS_MAX_CONNECTIONS_PER_TYPE: integerSetting({
     default: 100,
     min: 1,

@@ -6,6 +6,7 @@ export const secretBackendTypes = [
   'env_var',
   'vault',
   'aws_secrets_manager',
+  'gcp_secret_manager',
 ] as const;
 
 /** One of {@link secretBackendTypes}. */

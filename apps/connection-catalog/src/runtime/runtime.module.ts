@@ -9,6 +9,7 @@ import {
 } from '@soma/persistence';
 import { Envelope, KeyedHash } from '@soma/secrets';
 import { CATALOG_CONFIG, type CatalogConfig } from '../catalog.config.ts';
+import { masterKeysOf } from '../secrets/secret-settings.ts';
 
 /** What every feature needs: the settings, and what the service's health depends on. */
 @Module({})
@@ -27,7 +28,7 @@ export class RuntimeModule {
           provide: IdempotentWrites,
           inject: [TenantTransaction, Envelope],
           useFactory: (transaction: TenantTransaction, seal: Envelope) => {
-            const bodies = new KeyedHash(config.SOMA_MASTER_KEY);
+            const bodies = new KeyedHash(masterKeysOf(config).current);
             return new IdempotentWrites({ schema: 'catalog', transaction, seal, bodies });
           },
         },

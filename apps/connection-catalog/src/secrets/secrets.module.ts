@@ -1,24 +1,27 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { TenantTransaction } from '@soma/persistence';
-import { EncryptedDatabase, Envelope } from '@soma/secrets';
-import type { CatalogConfig } from '../catalog.config.ts';
+import { Envelope } from '@soma/secrets';
 import { ConnectionSecrets, SECRET_BACKEND } from './connection-secrets.ts';
+import { makeSecretBackend } from './make-secret-backend.ts';
 import { StoredSecretRows } from './secret-rows.ts';
+import { masterKeysOf, type SecretConfig } from './secret-settings.ts';
 
 /** Keeps the credentials of connections. */
 @Module({})
 export class SecretsModule {
-  static configure({ SOMA_MASTER_KEY: masterKey }: CatalogConfig): DynamicModule {
+  static configure(config: SecretConfig): DynamicModule {
+    const { current, others } = masterKeysOf(config);
     return {
       module: SecretsModule,
       global: true,
       providers: [
-        { provide: Envelope, useFactory: () => new Envelope(masterKey) },
+        { provide: Envelope, useFactory: () => new Envelope(current, others) },
         {
           provide: SECRET_BACKEND,
           inject: [TenantTransaction, Envelope],
           useFactory: (transaction: TenantTransaction, envelope: Envelope) =>
-            new EncryptedDatabase(
+            makeSecretBackend(
+              config,
               new StoredSecretRows((tenantId, work) => transaction.run(tenantId, work)),
               envelope,
             ),
