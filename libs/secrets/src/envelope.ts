@@ -15,7 +15,7 @@
  *   v2.<id of the master key>.<wrapped data key>.<sealed value>
  *   v1.<wrapped data key>.<sealed value>      read, and no longer written: it names no master key
  */
-import { createCipheriv, createDecipheriv, type KeyObject } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createSecretKey, type KeyObject } from 'node:crypto';
 import { Secret } from '@soma/kernel';
 import { MasterKeyRing } from './master-key-ring.ts';
 import { pooledRandomBytes } from './random-pool.ts';
@@ -40,18 +40,19 @@ export class UnsealError extends Error {
 
 /** A key that seals the versions of one secret. What it sealed carries it, wrapped. */
 export class DataKey {
-  readonly #key: Buffer;
+  readonly #key: KeyObject;
   readonly #prefix: string;
 
   constructor(key: Buffer, wrapped: string) {
-    this.#key = key;
+    // A cipher takes three times as long with a key as bytes.
+    this.#key = createSecretKey(key);
     this.#prefix = wrapped;
   }
 
   /** Encrypts a secret into text that only the same context opens. */
   seal(secret: Secret, context: SealContext): string {
-    const value = Buffer.from(secret.reveal(), 'utf8');
-    return `${this.#prefix}.${encrypt(this.#key, value, associatedData(VERSION, context))}`;
+    const associated = associatedData(VERSION, context);
+    return `${this.#prefix}.${encrypt(this.#key, Buffer.from(secret.reveal(), 'utf8'), associated)}`;
   }
 }
 
@@ -113,7 +114,11 @@ export class Envelope {
   #open(text: string, context: SealContext): Parts & { secret: Secret } {
     try {
       const parts = this.#parse(text, context);
-      const value = decrypt(parts.dataKey, parts.sealed, associatedData(parts.version, context));
+      const value = decrypt(
+        createSecretKey(parts.dataKey),
+        parts.sealed,
+        associatedData(parts.version, context),
+      );
       return { ...parts, secret: new Secret(value.toString('utf8')) };
     } catch (error) {
       throw error instanceof UnsealError ? error : new UnsealError(error);
@@ -161,7 +166,7 @@ function wrappingData(masterKeyId: string): Buffer {
   return Buffer.from(`${VERSION}.${masterKeyId}`, 'utf8');
 }
 
-function encrypt(key: Buffer | KeyObject, plain: Buffer, associated: Buffer): string {
+function encrypt(key: KeyObject, plain: Buffer, associated: Buffer): string {
   const nonce = pooledRandomBytes(NONCE_BYTES);
   const cipher = createCipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });
   cipher.setAAD(associated);
@@ -169,7 +174,7 @@ function encrypt(key: Buffer | KeyObject, plain: Buffer, associated: Buffer): st
   return Buffer.concat([nonce, ...encrypted, cipher.getAuthTag()]).toString('base64url');
 }
 
-function decrypt(key: Buffer | KeyObject, text: string, associated: Buffer): Buffer {
+function decrypt(key: KeyObject, text: string, associated: Buffer): Buffer {
   const bytes = Buffer.from(text, 'base64url');
   const nonce = bytes.subarray(0, NONCE_BYTES);
   const decipher = createDecipheriv(ALGORITHM, key, nonce, { authTagLength: TAG_BYTES });

@@ -11,6 +11,7 @@ import { idleStreams } from './idle-streams.bench.ts';
 import { pageOf } from './page.ts';
 import { workspace } from './paths.ts';
 import { relay } from './relay.bench.ts';
+import { secrets } from './secrets.bench.ts';
 
 const benches = new Map<string, () => Promise<Report>>([
   ['accept', accept],
@@ -20,6 +21,7 @@ const benches = new Map<string, () => Promise<Report>>([
   ['idle-streams', idleStreams],
   ['relay', relay],
   ['authorisation', authorisation],
+  ['secrets', secrets],
 ]);
 
 const [only] = process.argv.slice(2);
