@@ -1,13 +1,11 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { cacheDirectory } from './cache-directory.ts';
-import { freePort } from './free-port.ts';
 import { expectOk } from './http-probe.ts';
-import { controls, type ServerHandle, ServerProcess } from './server-process.ts';
+import { housingOf, type ServerHandle, ServerProcess, startServer } from './server-process.ts';
 
 const MOTO = '5.2.5';
 const folder = join(cacheDirectory, `moto-${MOTO}`);
@@ -51,8 +49,8 @@ export async function installMoto(): Promise<void> {
 
 /** Starts Moto, empty, in about two seconds. */
 export async function startMoto(): Promise<MotoServer> {
-  const directory = await mkdtemp(join(tmpdir(), 'soma-moto-'));
-  const port = await freePort();
+  const housing = await housingOf('moto', {});
+  const { directory, port } = housing;
   const url = `http://127.0.0.1:${port}`;
   const server = new ServerProcess({
     name: 'Moto',
@@ -62,19 +60,7 @@ export async function startMoto(): Promise<MotoServer> {
     stopSignal: 'SIGTERM',
     probe: () => expectOk(`${url}/moto-api/`),
   });
-  await server.start();
-  return {
-    ...controls(server),
-    url,
-    port,
-    get pid() {
-      return server.pid;
-    },
-    [Symbol.asyncDispose]: async () => {
-      await server.kill();
-      await rm(directory, { recursive: true, force: true });
-    },
-  };
+  return Object.assign(await startServer(server, housing), { url });
 }
 
 function pythonIn(environment: string): string {
