@@ -146,6 +146,7 @@ describe('identity', () => {
       tenant_id: 'acme',
       scopes: ['sessions:read', 'sessions:write'],
       issued_at: expect.any(Number),
+      token_id: expect.any(String),
     });
     expect(claimsOf(response.access_token)).toMatchObject({
       iss: ISSUER,

@@ -8,7 +8,6 @@ import { createTestDatabase, type TestDatabase } from '@soma/testing';
 import { createService } from '@soma/http';
 import { type AuditEntry, AuditLog } from './audit-log.ts';
 import { type AuditRow, toAuditLine } from './audit-row.ts';
-import { AuditModule } from './audit.module.ts';
 
 @Module({})
 class AuditTests {}
@@ -36,7 +35,8 @@ describe('the audit log', () => {
     const persistence = PersistenceModule.connect({ url, sweepRole: 'identity_sweep' });
     const service = await createService({
       module: AuditTests,
-      imports: [persistence, AuditModule],
+      imports: [persistence],
+      providers: [AuditLog],
     });
     running.defer(() => service.close());
     transaction = service.get(TenantTransaction);

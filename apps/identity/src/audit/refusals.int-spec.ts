@@ -13,7 +13,7 @@ interface Line {
   details: Record<string, unknown>;
 }
 
-describe('the audit log', () => {
+describe('the audit log of a service that runs', () => {
   const running = new AsyncDisposableStack();
   let deployment: IdentityDeployment;
   let providers: ProviderServers;
