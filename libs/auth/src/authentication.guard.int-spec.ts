@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Controller, Get, type INestApplication, Module } from '@nestjs/common';
+import { Controller, Get, type INestApplication, Module, Post } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
 import { createService } from '@soma/http';
 import { startTokenIssuer, type TestTokenIssuer } from '@soma/testing';
@@ -14,6 +14,12 @@ class ProbeController {
   @Get('me')
   @Access({ scope: null, resource: 'account' })
   me(@CurrentPrincipal() principal: Principal): Principal {
+    return principal;
+  }
+
+  @Post('me')
+  @Access({ scope: null, resource: 'account' })
+  change(@CurrentPrincipal() principal: Principal): Principal {
     return principal;
   }
 
@@ -72,6 +78,19 @@ describe('AuthenticationGuard', () => {
     expect(missing.headers.get('www-authenticate')).toBe('Bearer');
     expect(invalid.headers.get('content-type')).toMatch('application/problem+json');
     expect(await invalid.json()).toMatchObject({ code: 'invalid_token' });
+  });
+
+  it('does not read what somebody sends who is not known', async () => {
+    const token = await issuer.tokenFor('acme', 'gateway');
+    const post = async (authorization: string): Promise<number> => {
+      const headers = { authorization, 'content-type': 'application/json' };
+      const url = new URL('/v1/me', await service.getUrl());
+      return (await fetch(url, { method: 'POST', headers, body: '{' })).status;
+    };
+
+    expect(await Promise.all([`Bearer ${token}`, 'Bearer abc', ''].map(post))).toEqual([
+      400, 401, 401,
+    ]);
   });
 
   it('leaves public routes open, also to a bad token', async () => {

@@ -4,7 +4,7 @@ import { accessScope, type Principal } from '@soma/contracts';
 import { ConfigError, isDevelopment } from '@soma/kernel';
 import type { EngineOptions } from './access/engines.ts';
 import { TokenVerifier, type TokenVerifierOptions } from './token-verifier.ts';
-import { bearerToken } from './bearer-token.ts';
+import { bearerToken, findBearerToken } from './bearer-token.ts';
 import { invalidToken } from './unauthenticated.ts';
 
 /** Who may come in, and who decides what they may do. */
@@ -44,6 +44,19 @@ export class Authenticator implements OnModuleInit {
     if (this.options.requireAuth) {
       await this.verifier.prefetchKeys();
     }
+  }
+
+  /** What is known of a sender by a token that was seen before. It takes a hash and no more. */
+  recall(headers: IncomingHttpHeaders): Principal | 'refused' | undefined {
+    if (!this.options.requireAuth) {
+      return this.anonymous;
+    }
+    const token = findBearerToken(headers);
+    const known = token === undefined ? undefined : this.verifier.recall(token);
+    if (known === undefined || known === 'refused') {
+      return known;
+    }
+    return known.confirmation === undefined ? known.principal : 'refused';
   }
 
   /** @throws Problem 401 without a valid access token in the header `Authorization`. */

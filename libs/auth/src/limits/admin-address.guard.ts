@@ -8,6 +8,7 @@ import {
 } from '@nestjs/common';
 import type { AccessResource } from '@soma/contracts';
 import { ruleOf } from '../access/access.decorator.ts';
+import type { AccessRule } from '../access/access-rule.ts';
 import type { GuardedRequest } from '../access/access.guard.ts';
 
 /** Whose administration may be bound to certain addresses. */
@@ -17,6 +18,11 @@ const ADMINISTRATION: ReadonlySet<AccessResource> = new Set([
   'member',
   'tenant',
 ]);
+
+/** Whether a route may be hidden from some addresses. */
+export function isAdministration({ resource }: AccessRule): boolean {
+  return ADMINISTRATION.has(resource);
+}
 
 /** From where keys, members, tenants and the audit log may be reached. */
 export class AdminAddresses {
@@ -48,7 +54,7 @@ export class AdminAddressGuard implements CanActivate {
 
   canActivate(context: ExecutionContext): boolean {
     const rule = ruleOf(context.getHandler());
-    if (this.addresses === undefined || rule === undefined || !ADMINISTRATION.has(rule.resource)) {
+    if (this.addresses === undefined || rule === undefined || !isAdministration(rule)) {
       return true;
     }
     const { ip } = context.switchToHttp().getRequest<GuardedRequest>();

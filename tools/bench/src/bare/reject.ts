@@ -1,7 +1,9 @@
-/* The least that refuses a request: Fastify, and the answer that the gateway gives. */
+/* The least that refuses a request: Fastify, and the answer that the gateway gives, to the byte. */
+import { randomUUID } from 'node:crypto';
 import { fastify } from 'fastify';
 
 const app = fastify();
+const REQUEST_ID = randomUUID();
 const problem = JSON.stringify({
   type: 'urn:soma:problem:invalid_token',
   title: 'Unauthorized',
@@ -14,6 +16,9 @@ app.get('/v1/models', (_request, reply) =>
   reply
     .code(401)
     .header('www-authenticate', 'Bearer')
+    // Headers of every answer: reading them is work for whoever measures, too.
+    .header('x-request-id', REQUEST_ID)
+    .header('x-api-version', 'v1')
     .type('application/problem+json')
     .send(problem),
 );
