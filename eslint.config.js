@@ -37,6 +37,8 @@ const doors = [
   { owner: 'persistence', name: 'ioredis' },
   { owner: 'persistence', name: 'pg' },
   { owner: 'persistence', name: 'typeorm', importNames: ['DataSource'] },
+  { owner: 'secrets', name: '@aws-sdk/client-secrets-manager' },
+  { owner: 'secrets', name: 'google-auth-library' },
 ];
 
 const libraries = Object.keys(layers);
