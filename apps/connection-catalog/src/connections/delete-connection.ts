@@ -3,6 +3,7 @@ import { assertVersion, type Caller } from '@soma/auth';
 import { Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
+import { oauthSecretFields } from '../oauth/grants/token-secrets.ts';
 import { ConnectionChanges } from './connection-changes.ts';
 import type { ConnectionRow } from './connection-row.ts';
 import { ConnectionUsages } from './connection-usages.ts';
@@ -50,7 +51,8 @@ export class DeleteConnection {
     tenantId: string,
     row: ConnectionRow,
   ): Promise<void> {
-    const change = { written: new Map(), removed: Object.keys(row.credentials) };
+    const removed = [...Object.keys(row.credentials), ...oauthSecretFields];
+    const change = { written: new Map(), removed };
     await this.changes.applySecrets(manager, { tenant_id: tenantId, ...row }, change);
     await this.connections.remove(manager, tenantId, row.connection_id);
     const { name, version } = row;

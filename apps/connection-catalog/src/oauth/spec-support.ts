@@ -2,10 +2,12 @@ import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { newIdentifier, Secret } from '@soma/kernel';
+import { text } from 'node:stream/consumers';
+import { newIdentifier, Secret, sleep } from '@soma/kernel';
 import Provider, { type Configuration } from 'oidc-provider';
 import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
-import type { CatalogServers, TestAnswer, TestCatalog } from '../spec-support.ts';
+import type { CatalogServers, TestAnswer, TestCaller, TestCatalog } from '../spec-support.ts';
+import { AccessTokens } from './grants/access-tokens.ts';
 
 /** Where browsers reach the catalog, as providers know it. Nothing listens there. */
 export const API_BASE_URL = 'https://soma.example';
@@ -25,7 +27,10 @@ interface ProviderOptions {
 export class TestProvider implements AsyncDisposable {
   /** What was asked for at the token endpoint, in its order, with the answer. */
   readonly asked: { grantType: string; at: number; error?: string }[] = [];
-  readonly revoked: string[] = [];
+  /** For which resources tokens were asked (RFC 8707). */
+  readonly resources: string[] = [];
+  /** How many clients registered by themselves. */
+  registered = 0;
   readonly clientSecret = randomBytes(24).toString('base64url');
   url = '';
   private server!: Server;
@@ -69,6 +74,34 @@ export class TestProvider implements AsyncDisposable {
     await code.save();
   }
 
+  /** As if the code had expired long ago. */
+  async forget(userCode: string): Promise<void> {
+    const found = await this.provider.DeviceCode.findByUserCode(userCode.replaceAll('-', ''), {
+      ignoreExpiration: true,
+    });
+    await found?.destroy();
+  }
+
+  /** As somebody does who takes back there what a token came of. */
+  async revokeAll(token: string): Promise<void> {
+    const found = await this.provider.AccessToken.find(token);
+    await this.provider.RefreshToken.revokeByGrantId(found?.grantId ?? '');
+  }
+
+  /** Whether a token is good. */
+  async knows(token: string): Promise<boolean> {
+    return (await this.provider.AccessToken.find(token)) !== undefined;
+  }
+
+  /** Looks again and again, for a minute at most: a pod that starts takes its time. */
+  async until(look: () => boolean | Promise<boolean>): Promise<void> {
+    const deadline = Date.now() + 60_000;
+    while (!(await look())) {
+      if (Date.now() > deadline) throw new Error('It did not come about in time.');
+      await sleep(20);
+    }
+  }
+
   private listen({ graceMs }: ProviderOptions): void {
     const { provider } = this;
     const serve = provider.callback();
@@ -86,7 +119,9 @@ export class TestProvider implements AsyncDisposable {
     provider.on('grant.error', ({ oidc }, { error }) => {
       this.asked.push({ grantType: String(oidc.params?.['grant_type']), at: Date.now(), error });
     });
-    provider.on('refresh_token.destroyed', ({ jti }) => this.revoked.push(jti));
+    provider.on('registration_create.success', () => {
+      this.registered++;
+    });
     if (graceMs !== undefined) delayConsumption(provider, graceMs);
   }
 
@@ -123,10 +158,13 @@ export class TestProvider implements AsyncDisposable {
           enabled: true,
           defaultResource: (_context, _client, oneOf) => oneOf ?? [],
           useGrantedResource: () => true,
-          getResourceServerInfo: (_context, resource) => ({
-            ...{ scope: 'openid mail', audience: resource },
-            ...{ accessTokenTTL: accessTokenSeconds, accessTokenFormat: 'opaque' },
-          }),
+          getResourceServerInfo: (_context, resource) => {
+            this.resources.push(resource);
+            return {
+              ...{ scope: 'openid mail', audience: resource },
+              ...{ accessTokenTTL: accessTokenSeconds, accessTokenFormat: 'opaque' },
+            };
+          },
         },
       },
       interactions: { url: (_context, { uid }) => `/interaction/${uid}` },
@@ -200,7 +238,7 @@ export function connectionTo(
     secret: provider.clientSecret,
     ...change,
     fields: {
-      ...{ client_id: CLIENT_ID, issuer: provider.url, scopes: 'openid mail' },
+      ...{ client_id: CLIENT_ID, issuer: provider.url, scopes: ['openid', 'mail'] },
       ...change.fields,
     },
   };
@@ -224,6 +262,11 @@ export class TestBrowser {
   cookiesFor(origin: string): string {
     const jar = this.cookies.get(origin) ?? new Map<string, string>();
     return [...jar].map(([name, value]) => `${name}=${value}`).join('; ');
+  }
+
+  /** What its cookies hold. */
+  values(): string[] {
+    return [...this.cookies.values()].flatMap((jar) => [...jar.values()]);
   }
 
   /** Goes where a provider sends it, until it is sent back to Soma; the parameters of that. */
@@ -252,13 +295,105 @@ export class TestBrowser {
 
 /** Starts an authorisation in a browser, and keeps its cookie there. */
 export async function initiate(
-  catalog: TestCatalog,
-  browser: TestBrowser,
+  { catalog, browser, as }: { catalog: TestCatalog; browser: TestBrowser; as?: TestCaller },
   body: Record<string, unknown>,
 ): Promise<TestAnswer> {
-  const answer = await catalog.send('POST', '/api/v1/oauth/initiate', { body });
+  const request = { body, ...(as && { as }) };
+  const answer = await catalog.send('POST', '/api/v1/oauth/initiate', request);
   browser.keep(API_BASE_URL, answer.headers);
   return answer;
+}
+
+/** The token that a pod hands out for a connection. */
+export async function tokenOf(
+  catalog: TestCatalog,
+  connection_id: string,
+  tenant_id = 'acme',
+): Promise<string> {
+  const tokens = catalog.service.get(AccessTokens, { strict: false });
+  const { token } = await tokens.find({ tenant_id, connection_id });
+  return token.reveal();
+}
+
+/** A server of a test. */
+export interface TestServer extends AsyncDisposable {
+  url: string;
+}
+
+interface ServerAnswer {
+  status: number;
+  type: string;
+  body: string;
+  headers?: Record<string, string>;
+}
+
+async function startServer(
+  answer: (path: string, body: string) => ServerAnswer,
+): Promise<TestServer> {
+  const server = createServer((request, response) => {
+    void text(request).then((sent) => {
+      const { status, type, body, headers } = answer(request.url ?? '/', sent);
+      response.writeHead(status, { ...headers, 'content-type': type }).end(body);
+    });
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** GitHub on the wire: forms for who does not insist, and faults with status 200. */
+export function startFormProvider(): Promise<TestServer> {
+  return startServer((_path, sent) => {
+    const isGood = new URLSearchParams(sent).get('code') === 'good';
+    const tokens = { access_token: 'gho_1', scope: 'repo,gist', token_type: 'bearer' };
+    const fault = { error: 'bad_verification_code', error_description: 'The code is incorrect.' };
+    return {
+      ...{ status: 200, type: 'application/x-www-form-urlencoded; charset=utf-8' },
+      body: new URLSearchParams(isGood ? tokens : fault).toString(),
+    };
+  });
+}
+
+/** A token endpoint that gives every client a token, until it is told to answer otherwise. */
+export interface TokenEndpoint extends TestServer {
+  asked: number;
+  answer: { status: number; headers: Record<string, string> } | undefined;
+}
+
+export async function startTokenEndpoint(): Promise<TokenEndpoint> {
+  const server = await startServer(() => {
+    endpoint.asked++;
+    const { status, headers } = endpoint.answer ?? { status: 200, headers: {} };
+    const tokens = { access_token: randomUUID(), token_type: 'bearer', expires_in: 3600 };
+    return { status, headers, type: 'application/json', body: JSON.stringify(tokens) };
+  });
+  const endpoint: TokenEndpoint = Object.assign(server, { asked: 0, answer: undefined });
+  return endpoint;
+}
+
+/** An MCP server at `/mcp` that lets nobody in, and says whom it trusts (RFC 9728). */
+export async function startGuardedServer(
+  issuer: string,
+  { resource }: { resource?: string } = {},
+): Promise<TestServer> {
+  const server: TestServer = await startServer((path) => {
+    const own = resource ?? `${server.url}/mcp`;
+    return path === '/.well-known/oauth-protected-resource/mcp'
+      ? {
+          ...{ status: 200, type: 'application/json' },
+          body: JSON.stringify({
+            ...{ resource: own, authorization_servers: [issuer], scopes_supported: ['mail'] },
+          }),
+        }
+      : { status: path === '/mcp' ? 401 : 404, type: 'text/plain', body: '' };
+  });
+  return { ...server, url: `${server.url}/mcp` };
 }
 
 function newRsaKey(): object {

@@ -16,7 +16,8 @@ import type { OAuthConnection } from './oauth-connections.ts';
 
 /** The fields of an `oauth_app` that matter here; its type has checked them. */
 const oauthApp = z.object({
-  client_id: z.string(),
+  /** Without one Soma registers a client by itself. */
+  client_id: z.string().optional(),
   auth_url: z.url().optional(),
   token_url: z.url().optional(),
   device_url: z.url().optional(),
@@ -24,7 +25,7 @@ const oauthApp = z.object({
   issuer: z.url().optional(),
   provider: z.enum(providerNames).optional(),
   client_authentication: clientAuthentication.optional(),
-  scopes: z.union([z.string(), z.array(z.string())]).optional(),
+  scopes: z.array(z.string()).default([]),
   audience: z.string().optional(),
   resource: z.url().optional(),
   pkce_required: z.boolean().optional(),
@@ -60,79 +61,72 @@ export class FindClient {
    * @throws {@link Problem} 422 `connection_without_oauth` or `oauth_provider_unusable`
    */
   async execute(connection: OAuthConnection, known?: OAuthClient): Promise<FoundClient> {
-    if (connection.type === 'oauth_app') {
-      const app = oauthApp.parse(connection.fields);
-      return { client: await this.ofApp(app, connection) };
+    const app = appOf(connection);
+    const place = await this.findPlace(app);
+    const { client_id } = app;
+    if (client_id !== undefined) {
+      const hasSecret = connection.client_secret_version !== null;
+      const authentication = hasSecret ? authenticationOf(app, place) : 'none';
+      return { client: { ...place.client, client_id, authentication, registered_for: null } };
     }
-    const server = mcpServer.safeParse(connection.fields);
-    if (connection.type !== 'mcp' || !server.success) {
-      throw new Problem({
-        status: 422,
-        code: 'connection_without_oauth',
-        detail:
-          'A connection of this type is not authorised by OAuth. Types that are: oauth_app, and mcp ' +
-          'with a url.',
-      });
+    const registered_for = this.settings.redirectUri;
+    if (known?.registered_for === registered_for && known.issuer === place.client.issuer) {
+      return { client: { ...known, ...place.client } };
     }
-    return this.ofServer(server.data, known);
-  }
-
-  private async ofApp(app: OAuthApp, connection: OAuthConnection): Promise<OAuthClient> {
-    const server = app.issuer === undefined ? undefined : await this.findServer(app.issuer);
-    const tokenEndpoint = app.token_url ?? server?.token_endpoint;
-    if (tokenEndpoint === undefined) {
-      throw unusable('Neither the connection nor its issuer names a token endpoint.');
-    }
-    const provider = app.provider ?? providerOf(tokenEndpoint);
-    const hasSecret = connection.client_secret_version !== null;
+    const { clientId, authentication, clientSecret } = await this.register(place);
     return {
-      ...{ provider, ...endpointsOf(app, server), token_endpoint: tokenEndpoint },
-      client_id: app.client_id,
-      authentication: hasSecret ? authenticationOf(app, server, provider) : 'none',
-      scopes: listed(app.scopes),
-      resource: orNull(app.resource),
-      audience: orNull(app.audience),
-      has_pkce: app.pkce_required ?? this.settings.isPkceRequired,
-      registered_for: null,
-    };
-  }
-
-  private async ofServer(
-    { url, scopes }: z.output<typeof mcpServer>,
-    known: OAuthClient | undefined,
-  ): Promise<FoundClient> {
-    const resource = await this.discovery.findResource(new URL(url));
-    const [issuer = new URL(url).origin] = resource.authorization_servers;
-    const server = await this.findServer(issuer);
-    const wanted = scopes === undefined ? resource.scopes_supported : listed(scopes);
-    const target = {
-      ...{ provider: null, ...endpointsOf({}, server), scopes: wanted },
-      ...{ token_endpoint: server.token_endpoint, resource: resource.resource, audience: null },
-      // MCP asks for it of every client and every server.
-      has_pkce: true,
-      registered_for: this.settings.redirectUri,
-    };
-    if (known?.issuer === server.issuer && known.registered_for === target.registered_for) {
-      return { client: { ...known, ...target } };
-    }
-    const { clientId, authentication, clientSecret } = await this.register(server, wanted);
-    return {
-      client: { ...target, client_id: clientId, authentication },
+      client: { ...place.client, client_id: clientId, authentication, registered_for },
       registration: { secret: clientSecret },
     };
   }
 
-  private register(server: FoundServer, scopes: string[]): Promise<Registration> {
-    if (server.registration_endpoint === undefined) {
-      throw unusable(
-        'The authorization server of this MCP server lets nobody register. Make a connection of ' +
-          'type oauth_app with a client that you register there by hand.',
-      );
+  /** Where the provider is, whoever the client is there. */
+  private async findPlace(app: OAuthApp): Promise<Place> {
+    const guarded = await this.findGuarded(app);
+    const server = await this.findServer(app.issuer ?? guarded.issuer);
+    const tokenEndpoint = app.token_url ?? server?.token_endpoint;
+    if (tokenEndpoint === undefined) {
+      throw unusable('Neither the connection nor its issuer names a token endpoint.');
     }
-    return this.discovery.register(server, { redirectUri: this.settings.redirectUri, scopes });
+    const client = {
+      ...endpointsOf(app, server),
+      ...{ token_endpoint: tokenEndpoint, provider: app.provider ?? providerOf(tokenEndpoint) },
+      scopes: app.scopes.length > 0 ? app.scopes : guarded.scopes,
+      resource: guarded.resource,
+      audience: orNull(app.audience),
+      has_pkce: guarded.isPkceDemanded || this.isPkceWanted(app),
+    };
+    return { server, client };
   }
 
-  private async findServer(issuer: string): Promise<FoundServer> {
+  /** An MCP server says itself whom it trusts, and MCP demands PKCE of everybody. */
+  private async findGuarded({ issuer, token_url, resource }: OAuthApp): Promise<Guarded> {
+    if (issuer !== undefined || token_url !== undefined || resource === undefined) {
+      return { resource: orNull(resource), issuer: undefined, scopes: [], isPkceDemanded: false };
+    }
+    const found = await this.discovery.findResource(new URL(resource));
+    return { ...found, isPkceDemanded: true };
+  }
+
+  private isPkceWanted({ pkce_required }: OAuthApp): boolean {
+    return pkce_required ?? this.settings.isPkceRequired;
+  }
+
+  private register({ server, client }: Place): Promise<Registration> {
+    if (server?.registration_endpoint === undefined) {
+      throw unusable(
+        'The provider lets nobody register by program. Register a client there by hand, and name it ' +
+          'in a connection of type oauth_app (client_id, client_secret).',
+      );
+    }
+    const { redirectUri } = this.settings;
+    return this.discovery.register(server, { redirectUri, scopes: client.scopes });
+  }
+
+  private async findServer(issuer: string | undefined): Promise<FoundServer | undefined> {
+    if (issuer === undefined) {
+      return undefined;
+    }
     const server = await this.discovery.findServer(issuer);
     const { code_challenge_methods_supported: methods, token_endpoint } = server;
     if (methods !== undefined && !methods.includes('S256')) {
@@ -146,6 +140,38 @@ export class FindClient {
 }
 
 type FoundServer = AuthorizationServer & { token_endpoint: string };
+
+/** For what a token is to be, as far as that decides who gives it. */
+interface Guarded {
+  resource: string | null;
+  issuer: string | undefined;
+  scopes: string[];
+  isPkceDemanded: boolean;
+}
+
+/** A provider, and what of a client is its doing. */
+interface Place {
+  server: FoundServer | undefined;
+  client: Omit<OAuthClient, 'client_id' | 'authentication' | 'registered_for'>;
+}
+
+/** An `mcp` connection is a client that names nothing but the resource. */
+function appOf(connection: OAuthConnection): OAuthApp {
+  const server = mcpServer.safeParse(connection.fields);
+  if (connection.type === 'mcp' && server.success) {
+    return { resource: server.data.url, scopes: server.data.scopes };
+  }
+  if (connection.type !== 'oauth_app') {
+    throw new Problem({
+      status: 422,
+      code: 'connection_without_oauth',
+      detail:
+        'A connection of this type is not authorised by OAuth. Types that are: oauth_app, and mcp ' +
+        'with a url.',
+    });
+  }
+  return oauthApp.parse(connection.fields);
+}
 
 type Endpoints = Pick<
   OAuthClient,
@@ -171,23 +197,14 @@ function orNull<Value>(value: Value | undefined): Value | null {
   return value ?? null;
 }
 
-function authenticationOf(
-  app: OAuthApp,
-  server: FoundServer | undefined,
-  provider: OAuthClient['provider'],
-): OAuthClient['authentication'] {
+function authenticationOf(app: OAuthApp, { server, client }: Place): OAuthClient['authentication'] {
   const known = server && authenticationAt(server);
   return (
     app.client_authentication ??
     (known === 'none' ? undefined : known) ??
-    quirksOf(provider).authentication ??
+    quirksOf(client.provider).authentication ??
     'client_secret_basic'
   );
-}
-
-function listed(scopes: OAuthApp['scopes'] = []): string[] {
-  const list = typeof scopes === 'string' ? scopes.split(/[\s,]+/) : scopes;
-  return list.filter((scope) => scope !== '');
 }
 
 function unusable(detail: string): Problem {

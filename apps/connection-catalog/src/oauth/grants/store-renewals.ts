@@ -2,10 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { GroupCommit, TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import type { OAuthConnection } from '../connections/oauth-connections.ts';
+import type { GrantRow } from './grant.ts';
 import { GrantEvents } from './grant-events.ts';
 import type { Renewal } from './grant-lifecycle.ts';
 import { type GrantChange, GrantsRepository } from './grants.repository.ts';
 import { ProviderPauses } from './provider-pauses.ts';
+import { TokenSecrets } from './token-secrets.ts';
 
 /** What became of one grant. */
 export interface RenewedGrant extends GrantChange {
@@ -33,13 +35,27 @@ export class StoreRenewals {
     private readonly grants: GrantsRepository,
     private readonly pauses: ProviderPauses,
     private readonly events: GrantEvents,
+    private readonly secrets: TokenSecrets,
   ) {}
 
   /** Whether it counted: not if the grant had got another token meanwhile. */
   async execute(renewed: RenewedGrant): Promise<boolean> {
     const hasCounted = await this.commits.submit(renewed);
+    if (!hasCounted && renewed.tokenVersion !== undefined) {
+      await this.forgetRevoked(renewed.held.row);
+    }
     this.events.renewed(renewed, hasCounted);
     return hasCounted;
+  }
+
+  /** A token that came after its grant was revoked must not stay behind. */
+  private async forgetRevoked(row: GrantRow): Promise<void> {
+    const grant = await this.transaction.run(row.tenant_id, (manager) =>
+      this.grants.find(manager, row.connection_id),
+    );
+    if (grant === undefined || grant.status === 'revoked') {
+      await this.secrets.forgetTokens(row);
+    }
   }
 
   private async commit(items: RenewedGrant[]): Promise<boolean[]> {

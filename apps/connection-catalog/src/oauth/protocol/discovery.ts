@@ -20,7 +20,13 @@ const protectedResource = z.object({
   authorization_servers: z.array(z.url()).default([]),
   scopes_supported: z.array(z.string()).default([]),
 });
-export type ProtectedResource = z.output<typeof protectedResource>;
+
+/** Whom a protected resource trusts, and what it wants to be called. */
+export interface GuardedResource {
+  resource: string;
+  issuer: string;
+  scopes: string[];
+}
 
 /** Who we are to a provider that we registered at by ourselves. */
 export interface Registration {
@@ -60,14 +66,14 @@ export class Discovery {
    * Whom an MCP server trusts. One that says nothing is its own authorization server, as MCP had it
    * before RFC 9728.
    */
-  async findResource(server: URL): Promise<ProtectedResource> {
+  async findResource(server: URL): Promise<GuardedResource> {
     for (const address of await this.metadataAddresses(server)) {
       const found = await this.readResource(address, server);
       if (found !== undefined) {
         return found;
       }
     }
-    return { resource: server.href, authorization_servers: [], scopes_supported: [] };
+    return { resource: server.href, issuer: server.origin, scopes: [] };
   }
 
   /** RFC 9728 §5.1 first: the server knows best. Then the well-known places (§3.1). */
@@ -94,7 +100,7 @@ export class Discovery {
       : undefined;
   }
 
-  private async readResource(address: string, server: URL): Promise<ProtectedResource | undefined> {
+  private async readResource(address: string, server: URL): Promise<GuardedResource | undefined> {
     const response = await this.send(address, {
       headers: { accept: 'application/json' },
       signal: AbortSignal.timeout(PROVIDER_TIMEOUT_MS),
@@ -105,7 +111,11 @@ export class Discovery {
     }
     const body: unknown = await response.json().catch(() => undefined);
     const { data } = protectedResource.safeParse(body);
-    return data !== undefined && covers(data.resource, server) ? data : undefined;
+    if (data === undefined || !covers(data.resource, server)) {
+      return undefined;
+    }
+    const [issuer = server.origin] = data.authorization_servers;
+    return { resource: data.resource, issuer, scopes: data.scopes_supported };
   }
 
   /** Registers us as a client (RFC 7591). */

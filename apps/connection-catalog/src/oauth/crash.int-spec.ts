@@ -1,0 +1,243 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { type AuditEvent, auditEvents } from '@soma/contracts';
+import { Problem, Secret } from '@soma/kernel';
+import { BroadcastReader } from '@soma/messaging';
+import { openDataSource, TenantTransaction } from '@soma/persistence';
+import { freePort } from '@soma/testing';
+import type { QueryRunner } from 'typeorm';
+import {
+  type CatalogServers,
+  connectionTo as kafkaConnectionTo,
+  createCatalogServers,
+  startCatalog,
+  type TestCatalog,
+  until,
+} from '../spec-support.ts';
+import { AccessTokens } from './grants/access-tokens.ts';
+import { GrantsRepository } from './grants/grants.repository.ts';
+import { RenewGrants } from './grants/renew-grants.ts';
+import { TokenSecrets } from './grants/token-secrets.ts';
+import {
+  addConnection,
+  connectionTo,
+  initiate,
+  OAUTH_SETTINGS,
+  TestBrowser,
+  TestProvider,
+  tokenOf,
+} from './spec-support.ts';
+
+const PODS = 50;
+const REFRESH = 'refresh_token';
+
+/** A connection that is authorised, at a provider of its own. */
+interface Authorised {
+  provider: TestProvider;
+  name: string;
+  id: string;
+  /** The token before all of it. */
+  token: string;
+}
+
+/*
+ * One pod is killed after three providers have answered it and before it has stored what they said.
+ * Of two of them nothing was stored; of the third the token was, and not the row that says it counts.
+ * Then fifty pods want all three tokens at once.
+ */
+describe('a pod that is killed between the answer of a provider and its storing (P3)', () => {
+  const running = new AsyncDisposableStack();
+  const told: AuditEvent[] = [];
+  let servers: CatalogServers;
+  let graceful: Authorised;
+  let strict: Authorised;
+  let durable: Authorised;
+  let answers: Record<'graceful' | 'strict' | 'durable', string[]>;
+
+  beforeAll(async () => {
+    servers = await createCatalogServers(running);
+    listenToAudit();
+    [graceful, strict, durable] = await authoriseAll();
+    await killPodBeforeItStores();
+    answers = await askFromFiftyPods();
+  }, 120_000);
+  afterAll(() => running.disposeAsync());
+
+  function listenToAudit(): void {
+    const reader = new BroadcastReader({
+      connection: kafkaConnectionTo(servers.kafka),
+      topic: auditEvents.name,
+      beginBackMs: 15_000,
+      onRecord: (_key, value) => {
+        told.push(auditEvents.schema.parse(JSON.parse(value.toString())));
+      },
+      onAssigned: () => undefined,
+    });
+    reader.onApplicationBootstrap();
+    running.defer(() => reader.onApplicationShutdown());
+  }
+
+  async function authoriseAll(): Promise<[Authorised, Authorised, Authorised]> {
+    await using catalog = await startCatalog(servers, OAUTH_SETTINGS);
+    return [
+      await authorise(catalog, await TestProvider.start({ graceMs: 600_000 })),
+      await authorise(catalog, await TestProvider.start()),
+      await authorise(catalog, await TestProvider.start()),
+    ];
+  }
+
+  async function authorise(catalog: TestCatalog, provider: TestProvider): Promise<Authorised> {
+    running.use(provider);
+    const connection = connectionTo(provider);
+    const id = await addConnection({ servers, catalog }, connection);
+    const browser = new TestBrowser();
+    const body = { connection_name: connection.name };
+    const started = await initiate({ catalog, browser }, body);
+    const parameters = await browser.agree(String(started.body['authorization_url']));
+    await browser.comeBack(catalog, parameters);
+    return { provider, name: connection.name, id, token: await tokenOf(catalog, id) };
+  }
+
+  async function killPodBeforeItStores(): Promise<void> {
+    const all = [graceful, strict, durable];
+    const ids = all.map(({ id }) => id);
+    const locks = await openDataSource({ url: new Secret(servers.database.ownerUrl) });
+    const runner = locks.createQueryRunner();
+    try {
+      await holdUp(runner);
+      await servers.database.execute(
+        'UPDATE catalog.oauth_grants SET due_at = now(), expires_at = now() WHERE connection_id = ANY ($1)',
+        [ids],
+      );
+      const pod = await startPod();
+      await graceful.provider.until(() => isHeldUp(all));
+      pod.kill('SIGKILL');
+      await once(pod, 'exit');
+    } finally {
+      await runner.rollbackTransaction();
+      await locks.destroy();
+    }
+    // As if the time of its lease had passed.
+    await servers.database.execute(
+      'UPDATE catalog.oauth_grants SET leased_until = now() WHERE connection_id = ANY ($1)',
+      [ids],
+    );
+  }
+
+  /** Keeps whoever renews from storing: the token of two, and of the third what comes after it. */
+  async function holdUp(runner: QueryRunner): Promise<void> {
+    await runner.startTransaction();
+    await runner.query(
+      `SELECT FROM catalog.secret_versions
+        WHERE field = 'oauth_tokens' AND connection_id = ANY ($1) FOR UPDATE`,
+      [[graceful.id, strict.id]],
+    );
+    await runner.query('SELECT FROM catalog.config_updates WHERE entity_id = $1 FOR UPDATE', [
+      `acme:${durable.name}`,
+    ]);
+  }
+
+  async function startPod(): Promise<ChildProcess> {
+    // Compiled, as it is deployed.
+    const program = join(import.meta.dirname, '../../dist/main.js');
+    const pod = spawn(process.execPath, [program], {
+      stdio: 'inherit',
+      env: {
+        ...process.env,
+        ...servers.settings,
+        ...OAUTH_SETTINGS,
+        PORT: String(await freePort()),
+      },
+    });
+    running.defer(() => {
+      pod.kill('SIGKILL');
+    });
+    return pod;
+  }
+
+  async function isHeldUp(all: Authorised[]): Promise<boolean> {
+    const [row] = await servers.database.execute(
+      `SELECT count(*)::int AS waiting FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+    );
+    const isAnswered = all.every(({ provider }) => provider.count(REFRESH) === 1);
+    return isAnswered && row?.['waiting'] === all.length;
+  }
+
+  async function askFromFiftyPods(): Promise<typeof answers> {
+    const services = await Promise.all(
+      Array.from({ length: 2 }, () => startCatalog(servers, OAUTH_SETTINGS)),
+    );
+    for (const service of services) running.use(service);
+    const pods = Array.from({ length: PODS }, (_each, index) => podOf(services[index % 2]));
+    const ask = ({ id }: Authorised): Promise<string[]> =>
+      Promise.all(pods.map((pod) => answerOf(pod, id)));
+    const [first, second, third] = await Promise.all([ask(graceful), ask(strict), ask(durable)]);
+    return { graceful: first, strict: second, durable: third };
+  }
+
+  /** What of a pod matters here: it knows of no other one but by the database. */
+  function podOf(catalog: TestCatalog | undefined): AccessTokens {
+    if (catalog === undefined) throw new Error('There is no such service.');
+    const { service } = catalog;
+    return new AccessTokens(
+      service.get(TenantTransaction, { strict: false }),
+      service.get(GrantsRepository, { strict: false }),
+      service.get(RenewGrants, { strict: false }),
+      service.get(TokenSecrets, { strict: false }),
+    );
+  }
+
+  async function answerOf(pod: AccessTokens, connection_id: string): Promise<string> {
+    try {
+      const { token } = await pod.find({ tenant_id: 'acme', connection_id });
+      return token.reveal();
+    } catch (error) {
+      return error instanceof Problem ? error.code : String(error);
+    }
+  }
+
+  it('still works where the provider has a grace period, and asks once more in all', async () => {
+    const [token = ''] = answers.graceful;
+
+    expect(answers.graceful).toEqual(Array(PODS).fill(token));
+    expect(token).not.toBe(graceful.token);
+    expect(await graceful.provider.knows(token)).toBe(true);
+    expect(graceful.provider.count(REFRESH)).toBe(2);
+  });
+
+  it('demands a new authorisation at once where it has none, with an event, and never loops', async () => {
+    const required = Array<string>(PODS).fill('connection_reauthorization_required');
+    expect(answers.strict).toEqual(required);
+
+    const isOver = (event: AuditEvent): boolean => event.target.id === strict.name;
+    const event = await until(() =>
+      Promise.resolve(told.filter(isOver).find(({ outcome }) => outcome === 'failure')),
+    );
+    expect(event).toMatchObject({
+      action: 'connection.reauthorization_required',
+      details: { reason: 'refresh_answer_lost' },
+    });
+    const [row] = await servers.database.execute(
+      'SELECT status, due_at, sent_at, leased_until FROM catalog.oauth_grants WHERE connection_id = $1',
+      [strict.id],
+    );
+    // Nothing is due any more, so no sweep takes it again.
+    expect(row).toEqual({
+      ...{ status: 'reauthorization_required', due_at: null },
+      ...{ sent_at: null, leased_until: null },
+    });
+    expect(strict.provider.count(REFRESH)).toBe(2);
+  });
+
+  it('goes on with a token that was stored already, and asks nobody', async () => {
+    const [token = ''] = answers.durable;
+
+    expect(answers.durable).toEqual(Array(PODS).fill(token));
+    expect(token).not.toBe(durable.token);
+    expect(await durable.provider.knows(token)).toBe(true);
+    expect(durable.provider.count(REFRESH)).toBe(1);
+  });
+});

@@ -1,0 +1,286 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sleep } from '@soma/kernel';
+import { TenantTransaction } from '@soma/persistence';
+import type { EntityManager } from 'typeorm';
+import {
+  type CatalogServers,
+  createCatalogServers,
+  startCatalog,
+  type TestCatalog,
+} from '../spec-support.ts';
+import type { HeldGrant } from './grants/grant.ts';
+import { afterRenewal, type Renewal } from './grants/grant-lifecycle.ts';
+import { GrantsRepository } from './grants/grants.repository.ts';
+import { RenewGrants } from './grants/renew-grants.ts';
+import {
+  addConnection,
+  connectionTo,
+  initiate,
+  OAUTH_SETTINGS,
+  startTokenEndpoint,
+  TestBrowser,
+  type TestConnection,
+  TestProvider,
+  tokenOf,
+} from './spec-support.ts';
+
+const REFRESH = 'refresh_token';
+
+describe('the tokens of connections', () => {
+  const running = new AsyncDisposableStack();
+  let servers: CatalogServers;
+  let pods: TestCatalog[];
+  let catalog: TestCatalog;
+  let provider: TestProvider;
+
+  beforeAll(async () => {
+    servers = await createCatalogServers(running);
+    pods = await Promise.all([1, 2, 3].map(() => startCatalog(servers, OAUTH_SETTINGS)));
+    for (const pod of pods) running.use(pod);
+    [catalog] = pods as [TestCatalog];
+    provider = running.use(await TestProvider.start());
+  });
+  afterAll(() => running.disposeAsync());
+
+  async function authorise(
+    change: Partial<TestConnection> = {},
+  ): Promise<{ name: string; id: string }> {
+    const connection = connectionTo(provider, change);
+    const id = await addConnection({ servers, catalog }, connection);
+    const browser = new TestBrowser();
+    const started = await initiate({ catalog, browser }, { connection_name: connection.name });
+    const parameters = await browser.agree(String(started.body['authorization_url']));
+    await browser.comeBack(catalog, parameters);
+    return { name: connection.name, id };
+  }
+
+  async function clientCredentials(tokenUrl: string): Promise<{ name: string; id: string }> {
+    const fields = { issuer: undefined, token_url: tokenUrl };
+    const connection = connectionTo(provider, { fields });
+    const id = await addConnection({ servers, catalog }, connection);
+    const body = { connection_name: connection.name, grant_type: 'client_credentials' };
+    await catalog.send('POST', '/api/v1/oauth/initiate', { body });
+    return { name: connection.name, id };
+  }
+
+  const change = (id: string, assignments: string): Promise<unknown> =>
+    servers.database.execute(
+      `UPDATE catalog.oauth_grants SET ${assignments} WHERE connection_id = $1`,
+      [id],
+    );
+
+  const DUE = 'due_at = now()';
+  const EXPIRED = `due_at = now(), expires_at = now() - interval '1 s'`;
+
+  async function rowOf(id: string): Promise<Record<string, unknown>> {
+    const [row] = await servers.database.execute(
+      'SELECT * FROM catalog.oauth_grants WHERE connection_id = $1',
+      [id],
+    );
+    return row ?? {};
+  }
+
+  async function statusOf(name: string): Promise<Record<string, unknown>> {
+    return (await catalog.send('GET', `/api/v1/oauth/status/${name}`)).body;
+  }
+
+  it('are renewed before they end, once, by whichever pod has the time', async () => {
+    const grants = await Promise.all(Array.from({ length: 12 }, () => authorise()));
+    const before = await Promise.all(grants.map(({ id }) => tokenOf(catalog, id)));
+    const asked = provider.count(REFRESH);
+
+    await Promise.all(grants.map(({ id }) => change(id, DUE)));
+    await provider.until(async () => {
+      const rows = await Promise.all(grants.map(({ id }) => rowOf(id)));
+      return rows.every(({ renewed_at }) => renewed_at !== null);
+    });
+    const after = await Promise.all(grants.map(({ id }) => tokenOf(catalog, id)));
+
+    expect(provider.count(REFRESH) - asked).toBe(grants.length);
+    expect(after.filter((token, index) => token === before[index])).toEqual([]);
+    expect(await Promise.all(after.map((token) => provider.knows(token)))).not.toContain(false);
+    // They live for an hour, and the threshold is five minutes.
+    const { expires_at, due_at } = await rowOf(grants[0]?.id ?? '');
+    const aheadMs = (expires_at as Date).getTime() - (due_at as Date).getTime();
+    expect(aheadMs).toBeGreaterThanOrEqual(300_000);
+    expect(aheadMs).toBeLessThanOrEqual(330_000);
+  });
+
+  it('are renewed for whoever asks for one that has expired, who waits for it', async () => {
+    const { id } = await authorise();
+    const old = await tokenOf(catalog, id);
+    const asked = provider.count(REFRESH);
+    await change(id, EXPIRED);
+
+    const tokens = await Promise.all(
+      Array.from({ length: 30 }, (_each, index) => tokenOf(pods[index % 3] ?? catalog, id)),
+    );
+
+    expect(new Set(tokens).size).toBe(1);
+    expect(tokens[0]).not.toBe(old);
+    expect(provider.count(REFRESH) - asked).toBe(1);
+  });
+
+  it('tell every process of Soma to let go of the old one', async () => {
+    const { name, id } = await authorise();
+    const versionOf = async (): Promise<number> => {
+      const [row] = await servers.database.execute(
+        'SELECT version::int AS version FROM catalog.config_updates WHERE entity_id = $1',
+        [`acme:${name}`],
+      );
+      return Number(row?.['version'] ?? -1);
+    };
+    const before = await versionOf();
+    await change(id, EXPIRED);
+    await tokenOf(catalog, id);
+
+    expect(await versionOf()).toBeGreaterThan(before);
+  });
+
+  it('are over once the provider says so, with the reason, and nobody asks again', async () => {
+    const { name, id } = await authorise();
+    await provider.revokeAll(await tokenOf(catalog, id));
+    await change(id, EXPIRED);
+
+    await expect(tokenOf(catalog, id)).rejects.toMatchObject({
+      code: 'connection_reauthorization_required',
+    });
+    expect(await statusOf(name)).toMatchObject({
+      ...{ status: 'reauthorization_required', reason: 'invalid_grant', refreshable: false },
+    });
+    expect(await rowOf(id)).toMatchObject({ due_at: null, leased_until: null });
+  });
+
+  it('are good again when somebody authorises anew', async () => {
+    const { name, id } = await authorise();
+    await change(id, `status = 'reauthorization_required', is_renewable = false, due_at = NULL`);
+    const browser = new TestBrowser();
+    const started = await initiate({ catalog, browser }, { connection_name: name });
+    const parameters = await browser.agree(String(started.body['authorization_url']));
+    await browser.comeBack(catalog, parameters);
+
+    expect(await statusOf(name)).toMatchObject({ status: 'active', reason: null });
+    await expect(tokenOf(catalog, id)).resolves.toEqual(expect.any(String));
+  });
+
+  it('expire where there is nothing to renew them with, and say why', async () => {
+    const { name, id } = await authorise();
+    await change(id, `is_renewable = false, ${EXPIRED}`);
+
+    await provider.until(async () => (await rowOf(id))['status'] === 'expired');
+
+    expect(await statusOf(name)).toMatchObject({ status: 'expired', reason: 'no_refresh_token' });
+    expect(await rowOf(id)).toMatchObject({ due_at: null });
+  });
+
+  it('are asked for less and less often while a provider fails, all of a tenant together', async () => {
+    const endpoint = running.use(await startTokenEndpoint());
+    const first = await clientCredentials(endpoint.url);
+    const second = await clientCredentials(endpoint.url);
+    endpoint.answer = { status: 503, headers: { 'retry-after': '120' } };
+    const asked = endpoint.asked;
+    await change(first.id, EXPIRED);
+
+    await expect(tokenOf(catalog, first.id)).rejects.toMatchObject({
+      code: 'connection_token_unavailable',
+      headers: { 'retry-after': expect.stringMatching(/^1[12]\d$/) },
+    });
+    await change(second.id, DUE);
+    // Several sweeps of three pods pass.
+    await sleep(2_500);
+
+    expect(endpoint.asked - asked).toBe(1);
+    expect(await statusOf(first.name)).toMatchObject({
+      ...{ status: 'expired', reason: 'provider_unavailable', refreshable: true },
+    });
+    expect(await rowOf(second.id)).toMatchObject({ failures: 0, status: 'active' });
+    // It comes back.
+    endpoint.answer = undefined;
+    await servers.database.execute('UPDATE catalog.oauth_pauses SET until = now()');
+    await change(first.id, DUE);
+    await provider.until(async () => (await statusOf(first.name))['status'] === 'active');
+  });
+
+  it('keep what a process stores late: it may have the only good one', async () => {
+    const { id } = await authorise();
+    const run = <Result>(work: (manager: EntityManager) => Promise<Result>): Promise<Result> =>
+      catalog.service.get(TenantTransaction, { strict: false }).run('acme', work);
+    const grants = catalog.service.get(GrantsRepository, { strict: false });
+    const claim = async (): Promise<HeldGrant> => {
+      const held = await run((manager) => grants.claimOne(manager, id, 1));
+      if (held === undefined) throw new Error('It is held by somebody.');
+      return held;
+    };
+    const store = async (held: HeldGrant, renewal: Renewal): Promise<boolean> => {
+      const moment = { now: new Date(), thresholdSeconds: 300, random: 0 };
+      const next = afterRenewal(held.state, renewal, moment);
+      const tokenVersion = renewal.kind === 'tokens' ? 1 : undefined;
+      const change = { held, next, tokenVersion, scope: undefined };
+      return (await run((manager) => grants.store(manager, [change]))).has(id);
+    };
+    const refused: Renewal = { kind: 'refused', error: 'invalid_grant' };
+    const tokens: Renewal = { kind: 'tokens', expiresInSeconds: 3600, isRenewable: true };
+
+    const frozen = await claim();
+    await expect(claim()).rejects.toThrow('held');
+    await change(id, 'leased_until = now()');
+    const another = await claim();
+
+    // The frozen one no longer holds it, so its refusal does not count, and its tokens do.
+    expect(await store(frozen, refused)).toBe(false);
+    expect(await store(another, refused)).toBe(true);
+    expect(await rowOf(id)).toMatchObject({ reason: 'refresh_answer_lost' });
+    expect(await store(frozen, tokens)).toBe(true);
+    expect(await rowOf(id)).toMatchObject({ status: 'active', generation: 2, reason: null });
+    expect(await store(another, tokens)).toBe(false);
+  });
+
+  it('are not brought back by a renewal that was under way when they were revoked', async () => {
+    const { name, id } = await clientCredentials(running.use(await startTokenEndpoint()).url);
+    const { service } = catalog;
+    const grants = service.get(GrantsRepository, { strict: false });
+    const held = await service
+      .get(TenantTransaction, { strict: false })
+      .run('acme', (manager) => grants.claimOne(manager, id, 1));
+    const revoked = await catalog.send('POST', `/api/v1/oauth/revoke/${name}`);
+
+    await service.get(RenewGrants, { strict: false }).execute(held === undefined ? [] : [held]);
+
+    expect(held).toBeDefined();
+    // There is nowhere to tell it.
+    expect(revoked.body).toMatchObject({ status: 'revoked', revoked_at_provider: false });
+    expect(await statusOf(name)).toMatchObject({ status: 'revoked' });
+    const kept = await servers.database.execute(
+      `SELECT FROM catalog.secrets WHERE connection_id = $1 AND field = 'oauth_tokens'`,
+      [id],
+    );
+    expect(kept).toEqual([]);
+  });
+
+  it('go with their connection', async () => {
+    const { name, id } = await authorise();
+
+    const deleted = await catalog.send('DELETE', `/api/v1/connections/${name}`);
+
+    expect(deleted.status).toBe(204);
+    expect(await rowOf(id)).toEqual({});
+    const kept = await servers.database.execute(
+      'SELECT FROM catalog.secrets WHERE connection_id = $1',
+      [id],
+    );
+    expect(kept).toEqual([]);
+  });
+
+  it('are nowhere in the clear in the database (P8)', async () => {
+    const { id } = await authorise();
+    const token = await tokenOf(catalog, id);
+
+    const tables = await servers.database.execute(
+      `SELECT query_to_xml('TABLE ' || schemaname || '.' || tablename, true, false, '')::text AS rows
+         FROM pg_tables WHERE schemaname = 'catalog'`,
+    );
+
+    expect(tables.length).toBeGreaterThan(5);
+    expect(tables.some(({ rows }) => String(rows).includes(token))).toBe(false);
+  });
+});
