@@ -1,5 +1,7 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { AuthModule, authOptions, RevocationFeed } from '@soma/auth';
+import { ConnectionsModule } from '@soma/connections';
+import { OutboundModule } from '@soma/http';
 import {
   ConfigUpdatesReader,
   ConfigUpdatesReaderModule,
@@ -36,6 +38,8 @@ export class AppModule {
         RevocationFeed.from(ConfigUpdatesReader),
         RelayModule.of({ outbox: SessionOutbox, logger, backlogLimit: config.OUTBOX_LIMIT }),
         SessionsModule.announceTo(Relay),
+        ConnectionsModule.connect(config, NAME, ConfigUpdatesReader),
+        OutboundModule.configure(config),
         TurnsModule.configure(config, tools),
         HealthModule,
       ],

@@ -1,5 +1,6 @@
 import { authSettings } from '@soma/auth';
-import { httpSettings } from '@soma/http';
+import { connectionSettings } from '@soma/connections';
+import { httpSettings, outboundSettings } from '@soma/http';
 import { durationMsSetting, integerSetting } from '@soma/kernel';
 import { llmSettings } from '@soma/llm';
 import { kafkaSettings } from '@soma/messaging';
@@ -34,6 +35,8 @@ export const workerConfigSchema = z.object({
   ...kafkaSettings,
   ...llmSettings,
   ...authSettings,
+  ...connectionSettings,
+  ...outboundSettings,
   OUTBOX_LIMIT: integerSetting({ default: 1_000_000, min: 1, unit: 'rows' }).describe(
     'Where counting the rows that wait for Kafka stops.',
   ),

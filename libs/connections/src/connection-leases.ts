@@ -5,11 +5,14 @@ import {
   connectionPurpose,
   type Principal,
 } from '@soma/contracts';
-import { Secret } from '@soma/kernel';
+import { Problem, Secret } from '@soma/kernel';
 import { LRUCache } from 'lru-cache';
 
 /** How many connections a process holds. The one that was not used for longest goes. */
 const MAX_HELD = 1_000;
+
+/** How long it is remembered that there is no such connection, unless one is heard of. */
+const MISSING_MS = 10_000;
 
 /** A connection as it is now, for whoever uses it at once. */
 export interface OpenConnection {
@@ -83,8 +86,12 @@ export class ConnectionLeases {
       ({ expires_in }) => {
         held.endsAt = askedAt + expires_in * 1000;
       },
-      () => {
-        this.#drop(key, held);
+      (error: unknown) => {
+        if (isMissing(error)) {
+          held.endsAt = askedAt + MISSING_MS;
+        } else {
+          this.#drop(key, held);
+        }
       },
     );
     return held.connection;
@@ -105,6 +112,10 @@ export class ConnectionLeases {
       this.#held.delete(key);
     }
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Problem && error.code === 'connection_not_found';
 }
 
 function toOpen(lease: ConnectionLease): OpenConnection {

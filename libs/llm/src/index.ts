@@ -1,4 +1,5 @@
 export { type FittedHistory, fitHistory, historyTokens } from './history.ts';
+export type { KeySource, ProviderAccess } from './key-source.ts';
 export {
   listModels,
   LOCAL_MODEL,

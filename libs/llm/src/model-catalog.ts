@@ -42,9 +42,10 @@ export function toModel(card: ModelCard): Model {
   return { ...card, id: `${card.provider}/${card.name}` };
 }
 
-/** Whether a provider has a key. */
+/** Whether there is a key of a provider, or may be one of the tenant's own. */
 function hasKey(settings: LlmSettings, provider: KeyedProviderName): boolean {
-  return settings[`${PREFIXES[provider]}_API_KEY`] !== undefined;
+  const prefix = PREFIXES[provider];
+  return (settings[`${prefix}_API_KEY`] ?? settings[`${prefix}_CONNECTION_NAME`]) !== undefined;
 }
 
 /** The default model of a provider, as it was set: it may be retired. */

@@ -12,7 +12,9 @@ export type ModelFailureCode =
   | 'answer_cut_short'
   | 'answer_malformed'
   | 'circuit_open'
+  | 'key_missing'
   | 'key_refused'
+  | 'key_unavailable'
   | 'model_not_found'
   | 'context_too_long'
   | 'request_refused';
@@ -39,6 +41,8 @@ const FAILURES: Record<ModelFailureCode, { retryable: boolean; says: string }> =
   answer_malformed: { retryable: true, says: 'sent an answer that cannot be read' },
   circuit_open: { retryable: true, says: 'has failed repeatedly and is left alone for a while' },
   key_refused: { retryable: false, says: 'refused its key; an operator has to set another' },
+  key_missing: { retryable: true, says: 'has no key here; connect an account' },
+  key_unavailable: { retryable: true, says: 'cannot be asked, for its key cannot be had now' },
   model_not_found: { retryable: false, says: 'does not offer the model' },
   context_too_long: { retryable: false, says: 'cannot take a conversation of this length' },
   request_refused: { retryable: false, says: 'refused the request' },

@@ -47,6 +47,8 @@ export type ModelTask = 'summarize' | 'next_steps' | 'status_report';
 
 /** What a model is asked. */
 export interface ModelRequest extends ModelParameters {
+  /** Whose own key is used where the tenant has one. Default: the operator's. */
+  tenantId?: string | undefined;
   system: string;
   messages: readonly ModelMessage[];
   /** A model asked for by name. It answers, or the request fails: it is never swapped. */

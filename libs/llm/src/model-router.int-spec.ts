@@ -1,7 +1,8 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { loadConfig } from '@soma/kernel';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { loadConfig, Secret } from '@soma/kernel';
 import { type ModelScript, startModelServer, type TestModelServer } from '@soma/testing';
 import { z } from 'zod';
+import type { KeySource } from './key-source.ts';
 import type { Model } from './model-catalog.ts';
 import { ModelFailure } from './model-failure.ts';
 import type { ModelFinish, ModelRequest } from './model-request.ts';
@@ -61,11 +62,71 @@ describe('The router, calling', () => {
     await trial.return(undefined);
   });
 
+  describe('where tenants have keys of their own', () => {
+    const sent: (string | null)[] = [];
+    const record: typeof fetch = (input, init) => {
+      sent.push(new Headers(init?.headers).get('authorization'));
+      return fetch(input, init);
+    };
+    const routerWith = (find: KeySource['find'], settings = {}): ModelRouter =>
+      routerOf({ OPENAI_CONNECTION_NAME: 'models', ...settings }, { find });
+
+    beforeEach(() => {
+      sent.length = 0;
+    });
+
+    it('uses that of the tenant, and the own key for who has none', async () => {
+      const asked: string[] = [];
+      const router = routerWith(
+        (tenantId, name) => {
+          asked.push(`${tenantId} ${name}`);
+          const access = { key: new Secret('theirs'), baseUrl: server.url, fetch: record };
+          return Promise.resolve(tenantId === 'acme' ? access : undefined);
+        },
+        { OPENAI_API_KEY: 'ours', OPENAI_BASE_URL: server.url },
+      );
+      await callFirst(router, { tenantId: 'acme' });
+      await callFirst(router, { tenantId: 'globex' });
+
+      expect(asked).toEqual(['acme models', 'globex models']);
+      expect(sent).toEqual(['Bearer theirs']);
+    });
+
+    it('says that there is no key, where there is neither', async () => {
+      const call = callFirst(
+        routerWith(() => Promise.resolve(undefined)),
+        { tenantId: 'acme' },
+      );
+
+      await expect(call).rejects.toMatchObject({ code: 'key_missing' });
+    });
+
+    it('can try again when the key cannot be had', async () => {
+      const call = callFirst(
+        routerWith(() => Promise.reject(new Error('away'))),
+        { tenantId: 'acme' },
+      );
+
+      await expect(call).rejects.toMatchObject({ code: 'key_unavailable', retryable: true });
+    });
+
+    it('leaves nobody alone because of one tenant’s address', async () => {
+      const dead = { key: new Secret('theirs'), baseUrl: 'http://127.0.0.1:1' };
+      const router = routerWith(() => Promise.resolve(dead), { OPENAI_API_KEY: 'ours' });
+      for (let failed = 0; failed < 6; failed++) {
+        const call = callFirst(router, { tenantId: 'acme' });
+        await expect(call).rejects.toMatchObject({ code: 'provider_unreachable' });
+      }
+
+      expect(router.breakers[0]?.state).toBe('closed');
+    });
+  });
+
   it('has the small model of the SLM summarise', async () => {
     server.script(() => [{ text: 'A short summary.' }]);
     const messages = [{ role: 'user' as const, content: 'A long story.' }];
 
-    await expect(slm().summarise(messages, signal())).resolves.toBe('A short summary.');
+    await expect(slm().summarise(messages, { signal: signal() })).resolves.toBe('A short summary.');
     expect(server.calls.at(-1)?.model).toBe('soma-slm-utility');
   });
 
@@ -73,7 +134,7 @@ describe('The router, calling', () => {
     server.script(() => [{ status: 500 }]);
     const messages = [{ role: 'user' as const, content: 'The launch is on Friday.' }];
 
-    await expect(slm().summarise(messages, signal())).resolves.toContain('on Friday');
+    await expect(slm().summarise(messages, { signal: signal() })).resolves.toContain('on Friday');
   });
 });
 
@@ -85,8 +146,9 @@ function slm(): ModelRouter {
   return routerOf({ SLM_API_KEY: 'k', SLM_BASE_URL: server.url });
 }
 
-function routerOf(environment: Record<string, string>): ModelRouter {
-  return new ModelRouter(loadConfig(z.object(llmSettings), environment), { now: () => NOW });
+function routerOf(environment: Record<string, string>, keys: KeySource | null = null): ModelRouter {
+  const settings = loadConfig(z.object(llmSettings), environment);
+  return new ModelRouter(settings, { now: () => NOW, keys });
 }
 
 function signal(): AbortSignal {

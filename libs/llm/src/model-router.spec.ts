@@ -108,7 +108,9 @@ describe('The router', () => {
       { role: 'user', content: 'The budget of the Lisbon project is 40,000 euros.' },
       { role: 'assistant', content: 'The Lisbon project starts in March.' },
     ];
-    const summary = await router({}).summarise(messages, new AbortController().signal);
+    const summary = await router({}).summarise(messages, {
+      signal: new AbortController().signal,
+    });
 
     expect(summary).toContain('40,000 euros');
   });

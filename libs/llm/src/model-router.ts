@@ -3,6 +3,7 @@ import { answerExtractively } from './extractive/extractive-model.ts';
 import { summarise as summariseExtractively } from './extractive/tasks.ts';
 import { summaryRequest } from './history.ts';
 import { configuredModel, type Model, namedModel, toModel } from './model-catalog.ts';
+import { type KeySource, type ProviderAccess, tenantAccess } from './key-source.ts';
 import { ModelFailure, toModelFailure } from './model-failure.ts';
 import type { ModelEvent, ModelMessage, ModelParameters, ModelRequest } from './model-request.ts';
 import { cardOf, currentModel, isRetired, type KeyedProviderName } from './models.ts';
@@ -15,6 +16,8 @@ import type { LlmSettings } from './settings.ts';
 export interface ModelRouterOptions {
   /** Hears, once for each, of a default model that had to be replaced. */
   warn?: (message: string) => void;
+  /** Where tenants keep their own keys. Default: nowhere. */
+  keys?: KeySource | null;
   /** Hears of every provider's breaker that opens or closes. */
   onCircuitState?: NonNullable<BreakerOptions['onStateChange']>;
   now?: () => Date;
@@ -28,6 +31,7 @@ export class ModelRouter {
   readonly #warned = new Set<string>();
   readonly #warn: (message: string) => void;
   readonly #now: () => Date;
+  readonly #keys: KeySource | null;
 
   constructor(settings: LlmSettings, options: ModelRouterOptions = {}) {
     this.#settings = settings;
@@ -41,6 +45,7 @@ export class ModelRouter {
     );
     this.#warn = options.warn ?? (() => undefined);
     this.#now = options.now ?? (() => new Date());
+    this.#keys = options.keys ?? null;
   }
 
   /** One breaker for each provider that has a key, for health and metrics. */
@@ -83,20 +88,48 @@ export class ModelRouter {
       return answerExtractively(request);
     }
     const provider = this.#providers.get(model.provider);
-    const breaker = this.#breakers.get(model.provider);
-    if (!provider || !breaker) {
+    if (!provider) {
       throw new ModelFailure({ provider: model.provider, code: 'key_refused' });
     }
+    return this.#call({ ...model, provider: model.provider }, provider, request);
+  }
+
+  /**
+   * A tenant's own access has no part in the breaker: its key and its address are the tenant's, and
+   * must not have others left alone.
+   */
+  async *#call(
+    model: Model & { provider: KeyedProviderName },
+    provider: Provider,
+    request: ModelRequest,
+  ): AsyncGenerator<ModelEvent> {
+    const own = await this.#ownAccess(model.provider, provider, request);
+    const access = own ?? provider.access;
+    if (access === undefined) {
+      throw new ModelFailure({ provider: model.provider, code: 'key_missing' });
+    }
     const maxTokens = request.maxTokens ?? provider.defaultMaxTokens;
-    return guarded(breaker, {
+    const call: ProviderCall = {
       provider: model.provider,
-      key: provider.key,
+      key: access.key,
       card: model,
-      model: provider.model(model.name),
+      model: provider.model(model.name, access),
       request,
       sent: parametersFor(model, { ...request, maxTokens }),
       idleLimitMs: this.#settings.MODEL_IDLE_LIMIT_MS,
-    });
+    };
+    const breaker = own === undefined ? this.#breakers.get(model.provider) : undefined;
+    yield* breaker === undefined ? callProvider(call) : guarded(breaker, call);
+  }
+
+  async #ownAccess(
+    provider: KeyedProviderName,
+    { connectionName }: Provider,
+    { tenantId }: ModelRequest,
+  ): Promise<ProviderAccess | undefined> {
+    return this.#keys === null || tenantId === undefined || connectionName === undefined
+      ? undefined
+      : tenantAccess(this.#keys, { provider, tenantId, connectionName });
   }
 
   /**
@@ -105,13 +138,17 @@ export class ModelRouter {
    *
    * @throws The signal's reason; nothing else keeps a turn from going on.
    */
-  async summarise(messages: readonly ModelMessage[], signal: AbortSignal): Promise<string> {
+  async summarise(
+    messages: readonly ModelMessage[],
+    { signal, tenantId }: Pick<ModelRequest, 'signal' | 'tenantId'>,
+  ): Promise<string> {
     if (!this.#providers.has('slm')) {
       return summariseExtractively(messages);
     }
     const model = toModel(cardOf('slm', this.#settings.SLM_UTILITY_MODEL));
     try {
-      return await textOf(this.startCall(model, summaryRequest(model, messages, signal)));
+      const request = { ...summaryRequest(model, messages, signal), tenantId };
+      return await textOf(this.startCall(model, request));
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof ModelFailure)) {

@@ -2,8 +2,8 @@ import { createAnthropic } from '@ai-sdk/anthropic';
 import { createGoogle } from '@ai-sdk/google';
 import { createOpenAI } from '@ai-sdk/openai';
 import { createOpenAICompatible } from '@ai-sdk/openai-compatible';
-import type { Secret } from '@soma/kernel';
 import type { LanguageModel } from 'ai';
+import type { ProviderAccess } from './key-source.ts';
 import { KEYED_PROVIDERS, type KeyedProviderName } from './models.ts';
 import type { LlmSettings } from './settings.ts';
 
@@ -14,13 +14,16 @@ import type { LlmSettings } from './settings.ts';
  */
 export type ProviderModel = Extract<LanguageModel, { specificationVersion: 'v4' }>;
 
-/** A provider that has a key. */
+/** A provider that has a key, or that tenants may have keys of. */
 export interface Provider {
-  key: Secret;
+  /** By the operator's own key; undefined where there is none. */
+  access: ProviderAccess | undefined;
+  /** The name of the connection by which a tenant has its own. */
+  connectionName: string | undefined;
   defaultModel: string;
   /** The longest answer where the caller does not say. */
   defaultMaxTokens: number;
-  model: (name: string) => ProviderModel;
+  model: (name: string, access: ProviderAccess) => ProviderModel;
 }
 
 /** How a person calls a provider. */
@@ -38,6 +41,7 @@ const ANTHROPIC_DEFAULT_MAX_TOKENS = 6000;
 interface Access {
   apiKey: string;
   baseURL: string;
+  fetch?: typeof fetch;
 }
 
 const OPENERS: Record<KeyedProviderName, (access: Access) => (name: string) => ProviderModel> = {
@@ -61,7 +65,7 @@ function compatible(name: string, access: Access): (name: string) => ProviderMod
   return (model) => provider.chatModel(model);
 }
 
-/** The providers that have a key, in the order of preference. */
+/** The providers that there is a key of, in the order of preference. */
 export function openProviders(settings: LlmSettings): Map<KeyedProviderName, Provider> {
   const listed = settings.MODEL_PREFERENCE;
   const others = KEYED_PROVIDERS.filter((name) => !listed.includes(name));
@@ -69,16 +73,32 @@ export function openProviders(settings: LlmSettings): Map<KeyedProviderName, Pro
   for (const name of [...listed, ...others]) {
     const prefix = PREFIXES[name];
     const key = settings[`${prefix}_API_KEY`];
-    if (key) {
+    const connectionName = settings[`${prefix}_CONNECTION_NAME`];
+    if (key ?? connectionName) {
       providers.set(name, {
-        key,
+        access: key && { key, baseUrl: settings[`${prefix}_BASE_URL`] },
+        connectionName,
         defaultModel: settings[`${prefix}_MODEL`],
         defaultMaxTokens: name === 'anthropic' ? ANTHROPIC_DEFAULT_MAX_TOKENS : DEFAULT_MAX_TOKENS,
-        model: OPENERS[name]({ apiKey: key.reveal(), baseURL: settings[`${prefix}_BASE_URL`] }),
+        model: openerOf(name),
       });
     }
   }
   return providers;
+}
+
+/** Opens a provider once for each access: the operator's, and each lease of a tenant's connection. */
+function openerOf(name: KeyedProviderName): Provider['model'] {
+  const opened = new WeakMap<ProviderAccess, (model: string) => ProviderModel>();
+  return (model, access) => {
+    const open = opened.get(access) ?? OPENERS[name](toAccess(access));
+    opened.set(access, open);
+    return open(model);
+  };
+}
+
+function toAccess({ key, baseUrl, ...rest }: ProviderAccess): Access {
+  return { apiKey: key.reveal(), baseURL: baseUrl, ...rest };
 }
 
 /** How a provider's settings begin. */

@@ -4,6 +4,13 @@ import { KEYED_PROVIDERS } from './models.ts';
 
 const key = (provider: string) =>
   secretSetting.optional().describe(`Enables the models of ${provider}.`);
+const connection = (provider: string) =>
+  textSetting
+    .regex(/^[a-z0-9-]{1,128}$/, 'must be the name of a connection')
+    .optional()
+    .describe(
+      `The connection by whose key a tenant uses ${provider}. One that has none of this name uses the key above, where it is set.`,
+    );
 const model = (name: string) =>
   textSetting
     .default(name)
@@ -20,19 +27,24 @@ export const llmSettings = {
     'A model that is silent for so long is cut off, and the call made again.',
   ),
   ANTHROPIC_API_KEY: key('Anthropic'),
+  ANTHROPIC_CONNECTION_NAME: connection('Anthropic'),
   ANTHROPIC_MODEL: model('claude-sonnet-4-20250514'),
   ANTHROPIC_BASE_URL: baseUrl('https://api.anthropic.com/v1'),
   OPENAI_API_KEY: key('OpenAI'),
+  OPENAI_CONNECTION_NAME: connection('OpenAI'),
   OPENAI_MODEL: model('gpt-4o'),
   OPENAI_BASE_URL: baseUrl('https://api.openai.com/v1'),
   GEMINI_API_KEY: key('Google Gemini'),
+  GEMINI_CONNECTION_NAME: connection('Google Gemini'),
   GEMINI_MODEL: model('gemini-2.0-flash'),
   GEMINI_BASE_URL: baseUrl('https://generativelanguage.googleapis.com/v1beta'),
   OPENROUTER_API_KEY: key('OpenRouter'),
+  OPENROUTER_CONNECTION_NAME: connection('OpenRouter'),
   // It chooses among the models that it has, so this default does not retire.
   OPENROUTER_MODEL: model('openrouter/auto'),
   OPENROUTER_BASE_URL: baseUrl('https://openrouter.ai/api/v1'),
   SLM_API_KEY: key('the Soma SLM'),
+  SLM_CONNECTION_NAME: connection('the Soma SLM'),
   SLM_MODEL: model('soma-slm-chat'),
   SLM_UTILITY_MODEL: textSetting
     .default('soma-slm-utility')

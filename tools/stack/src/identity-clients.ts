@@ -25,6 +25,13 @@ export async function writeClients(secrets: DevelopmentSecrets): Promise<void> {
       tenant_id: TENANT,
       ...forAll,
     },
+    {
+      client_id: 'conversation-worker',
+      client_secret_hash: hash('sha256', secrets.workerSecret),
+      tenant_id: 'soma',
+      scopes: [],
+      audiences: ['connection-catalog'],
+    },
     { type: 'ui', client_id: 'ui', name: 'Soma', redirect_uris: [REDIRECT_URI], ...forAll },
     { type: 'device', client_id: 'cli', name: 'Soma at the command line', ...forAll },
   ]);

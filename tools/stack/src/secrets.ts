@@ -13,6 +13,8 @@ export interface DevelopmentSecrets {
   masterKey: string;
   /** Secret of the OAuth client whose tokens developers use. */
   developerSecret: string;
+  /** Secret of the OAuth client as which the worker asks other services. */
+  workerSecret: string;
   /** Secret of the account of the S3 storage. */
   storageSecret: string;
 }
@@ -23,6 +25,7 @@ export async function loadSecrets(): Promise<DevelopmentSecrets> {
     postgresPassword: random('base64url'),
     masterKey: random('base64'),
     developerSecret: random('base64url'),
+    workerSecret: random('base64url'),
     storageSecret: random('base64url'),
     ...(await knownSecrets()),
   };

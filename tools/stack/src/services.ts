@@ -89,6 +89,8 @@ export function environmentOf(service: Service, deployment: Deployment): Record<
     IDENTITY_ISSUER: deployment.identityUrl,
     IDENTITY_URL: deployment.identityUrl,
     IDENTITY_CLIENTS_FILE: deployment.clientsFile,
+    SERVICE_TOKEN_URL: `${deployment.identityUrl}/oauth/token`,
+    SERVICE_CLIENT_SECRET: secrets.workerSecret,
   };
 }
 
@@ -98,7 +100,7 @@ export function environmentOf(service: Service, deployment: Deployment): Record<
  */
 function callersSettings(environment: NodeJS.ProcessEnv): Record<string, string> {
   const isSetting =
-    /_(API_KEY|MODEL|BASE_URL)(_FILE)?$|^(OTEL|GATEWAY|INTEGRATIONS|RATE_LIMIT)_|^(DEFAULT_TENANT|LOG_LEVEL)$/;
+    /_(API_KEY|MODEL|BASE_URL|CONNECTION_NAME)(_FILE)?$|^(OTEL|GATEWAY|INTEGRATIONS|RATE_LIMIT)_|^(DEFAULT_TENANT|LOG_LEVEL)$/;
   const settings = Object.entries(environment).filter(
     (entry): entry is [string, string] => isSetting.test(entry[0]) && entry[1] !== undefined,
   );

@@ -58,6 +58,8 @@ export interface SystemOptions {
     /** What it runs in place of its own program. */
     program?: string;
   };
+  /** Has a pod of the connection catalog, with these settings. */
+  catalog?: { settings: Record<string, string> };
 }
 
 /** Gateways and workers as processes of their own, on real servers, with a scripted model. */
@@ -66,6 +68,8 @@ export interface System {
   workers: Pod[];
   /** Where the options name it. */
   identity: Pod | undefined;
+  /** Where the options name it. */
+  catalog: Pod | undefined;
   models: TestModelServer;
   /** A query as the owner, who sees all tenants. */
   query: <Row>(sql: string, values?: unknown[]) => Promise<Row[]>;
@@ -95,7 +99,7 @@ export async function startSystem(
   const redisUrl = (await createTestRedis()).url;
   const issuer = running.use(await startTokenIssuer());
   const models = running.use(await startModelServer());
-  const environment = {
+  const environment: Record<string, string> = {
     ...environmentOf(issuer, models),
     ...(options.identity && identityEnvironment(options.identity.port)),
     ...(await accessEnvironment(running)),
@@ -120,6 +124,15 @@ export async function startSystem(
     const main = program ?? join(WORKSPACE, 'apps/identity/dist/main.js');
     return startPod(running, { main, name: 'identity-1', env, logs, port });
   };
+  /** The others are told where it is. */
+  const startCatalog = async ({ settings }: CatalogPod): Promise<Pod> => {
+    const databaseUrl = await database.loginUrl('connection_catalog');
+    const env = { ...environment, ...settings, DATABASE_URL: databaseUrl };
+    const main = join(WORKSPACE, 'apps/connection-catalog/dist/main.js');
+    const pod = await startPod(running, { main, name: 'connection-catalog-1', env, logs });
+    environment['CONNECTION_CATALOG_URL'] = pod.url;
+    return pod;
+  };
   const startAll = (app: 'gateway' | 'conversation-worker', count = 1): Promise<Pod[]> =>
     Promise.all(Array.from({ length: count }, (_, index) => start(app, index + 1)));
   const owner = new pg.Pool({ connectionString: database.ownerUrl, max: 2 });
@@ -127,6 +140,7 @@ export async function startSystem(
   owner.on('error', () => undefined);
   running.defer(() => owner.end());
   const identity = options.identity && (await startIdentity(options.identity));
+  const [catalog] = await Promise.all([options.catalog ?? []].flat().map(startCatalog));
   const [gateways, workers] = await Promise.all([
     startAll('gateway', options.gateways),
     startAll('conversation-worker', options.workers),
@@ -135,6 +149,7 @@ export async function startSystem(
     gateways,
     workers,
     identity,
+    catalog,
     models,
     query: async <Row>(sql: string, values: unknown[] = []) =>
       (await owner.query(sql, values)).rows as Row[],
@@ -164,6 +179,7 @@ function environmentOf(issuer: TestTokenIssuer, models: TestModelServer): Record
     KAFKA_REPLICATION_FACTOR: '1',
     IDENTITY_ISSUER: issuer.url,
     GATEWAY_JWT_JWKS_URL: issuer.jwksUrl,
+    SERVICE_TOKEN_URL: issuer.tokenUrl,
     OPENAI_API_KEY: 'key',
     OPENAI_BASE_URL: models.url,
     // The tests send as one service account, and more than one may.
@@ -172,6 +188,8 @@ function environmentOf(issuer: TestTokenIssuer, models: TestModelServer): Record
     DRAIN_MS: '500',
   };
 }
+
+type CatalogPod = NonNullable<SystemOptions['catalog']>;
 
 type IdentityPod = NonNullable<SystemOptions['identity']>;
 

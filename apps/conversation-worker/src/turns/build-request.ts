@@ -40,6 +40,7 @@ export class BuildRequest {
 
   /** What is too old for the model's window is summarised in front of the rest. */
   async execute(turn: ClaimedTurn, model: Model, signal: AbortSignal): Promise<ModelRequest> {
+    const { tenantId } = turn;
     const parameters = parametersOf(turn);
     const own = turn.persona?.instructions ?? '';
     const instructions = own === '' ? DEFAULT_INSTRUCTIONS : own;
@@ -51,9 +52,10 @@ export class BuildRequest {
     const system =
       dropped.length === 0
         ? instructions
-        : `${instructions}\n\nEarlier in this conversation:\n${await this.router.summarise(dropped, signal)}`;
+        : `${instructions}\n\nEarlier in this conversation:\n${await this.router.summarise(dropped, { signal, tenantId })}`;
     return {
       ...parameters,
+      tenantId,
       system,
       messages: kept,
       steps,

@@ -4,7 +4,10 @@ import {
   Logger,
   Module,
   type OnApplicationBootstrap,
+  type Provider,
 } from '@nestjs/common';
+import { ConnectionLeases } from '@soma/connections';
+import { Outbound } from '@soma/http';
 import { ModelRouter } from '@soma/llm';
 import { recordCircuitState } from '@soma/observability';
 import type { WorkerConfig } from '../worker.config.ts';
@@ -19,6 +22,7 @@ import { LeaseKeeper } from './lease-keeper.ts';
 import { ReplayTurn } from './replay-turn.ts';
 import { RunTurn } from './run-turn.ts';
 import { RunningTurns } from './running-turns.ts';
+import { TenantKeys } from './tenant-keys.ts';
 import { TURN_LIMITS } from './turn-limits.ts';
 import { TurnScheduler } from './turn-scheduler.ts';
 
@@ -35,16 +39,7 @@ export class TurnsModule implements OnApplicationBootstrap, BeforeApplicationShu
       providers: [
         { provide: TURN_LIMITS, useValue: config },
         { provide: OfferedTools, useValue: new OfferedTools(tools) },
-        {
-          provide: ModelRouter,
-          useFactory: () =>
-            new ModelRouter(config, {
-              warn: (message) => {
-                new Logger(ModelRouter.name).warn(message);
-              },
-              onCircuitState: recordCircuitState,
-            }),
-        },
+        modelRouter(config),
         AnswerTurn,
         BuildRequest,
         CallDeadlines,
@@ -65,4 +60,19 @@ export class TurnsModule implements OnApplicationBootstrap, BeforeApplicationShu
   async beforeApplicationShutdown(): Promise<void> {
     await this.scheduler.drain();
   }
+}
+
+function modelRouter(config: WorkerConfig): Provider {
+  return {
+    provide: ModelRouter,
+    inject: [ConnectionLeases, Outbound],
+    useFactory: (leases: ConnectionLeases | null, outbound: Outbound) =>
+      new ModelRouter(config, {
+        keys: leases && new TenantKeys(leases, outbound),
+        warn: (message) => {
+          new Logger(ModelRouter.name).warn(message);
+        },
+        onCircuitState: recordCircuitState,
+      }),
+  };
 }
