@@ -16,6 +16,7 @@ import { ConnectionsModule } from './connections/connections.module.ts';
 import { HealthModule } from './health/health.module.ts';
 import { McpModule } from './mcp/mcp.module.ts';
 import { OAuthModule } from './oauth/oauth.module.ts';
+import { PermitsModule } from './permits/permits.module.ts';
 import { DisabledModule } from './runtime/disabled.module.ts';
 import { RuntimeModule } from './runtime/runtime.module.ts';
 import { SecretsModule } from './secrets/secrets.module.ts';
@@ -52,6 +53,7 @@ export class AppModule {
         OAuthModule.configure(config),
         McpModule.configure(config),
         HealthModule,
+        PermitsModule,
       ],
     };
   }

@@ -114,6 +114,15 @@ export {
 } from './http/member.contract.ts';
 export { modelList, type ModelList } from './http/model.contract.ts';
 export {
+  type ConnectionPermit,
+  pauseConnectionRequest,
+  type PauseConnectionRequest,
+  permitPath,
+  type PermitPath,
+  takePermitRequest,
+  type TakePermitRequest,
+} from './http/connection-permit.contract.ts';
+export {
   connectionHealth,
   type ConnectionHealth,
   connectionHealthReport,

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startObjectStorage } from '@soma/testing';
 import { SMTPServer } from 'smtp-server';
@@ -36,6 +37,20 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   const isGood = authorization === `Bearer ${TOKEN}` || key === TOKEN;
   response.writeHead(isGood ? 200 : 401, { 'content-type': 'application/json' });
   response.end(JSON.stringify(isGood ? { login: 'octocat' } : { message: 'Bad credentials' }));
+}
+
+/** Answers `initialize` as the Streamable HTTP transport of MCP says; a stream of events stays open. */
+function greet(response: ServerResponse, { id }: { id: string }, way: string): void {
+  const result = { protocolVersion: '2025-06-18', capabilities: {}, serverInfo: { name: 'notes' } };
+  const message = JSON.stringify({ jsonrpc: '2.0', id, result });
+  const headers = { 'mcp-session-id': 'session-1', 'content-type': 'application/json' };
+  if (way === 'json') {
+    response.writeHead(200, headers).end(message);
+    return;
+  }
+  response.writeHead(200, { ...headers, 'content-type': 'text/event-stream' });
+  response.write(`: hello\n\nevent: message\ndata: ${message.slice(0, 20)}`);
+  response.write(`${message.slice(20)}\n\n`);
 }
 
 /** A mail server on a free port of this machine. */
@@ -248,6 +263,48 @@ describe('the health of connections', () => {
     expect(bad).toMatchObject({ reason: 'credential_refused' });
     expect(missing).toMatchObject({ reason: 'unexpected_answer' });
   });
+
+  it.each(['json', 'event-stream'])(
+    'greets an MCP server that answers by %s, and ends the session',
+    async (way) => {
+      const seen: string[] = [];
+      const server = createHttp((request, response) => {
+        seen.push(
+          `${request.method ?? ''} ${String(request.headers['mcp-session-id'] ?? '')}`.trim(),
+        );
+        if (
+          request.headers.authorization !== `Bearer ${TOKEN}` ||
+          request.headers['x-team'] !== 'a'
+        ) {
+          response.writeHead(401).end();
+        } else if (request.method === 'DELETE') {
+          response.writeHead(204).end();
+        } else {
+          void text(request).then((body) => {
+            greet(response, JSON.parse(body) as { id: string }, way);
+          });
+        }
+      });
+      running.defer(() => {
+        server.closeAllConnections();
+        server.close();
+      });
+      await once(server.listen(0, '127.0.0.1'), 'listening');
+      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+      const headers = JSON.stringify({ 'x-team': 'a' });
+
+      expect(await check('mcp', { url, token: TOKEN, headers })).toMatchObject({
+        health: 'healthy',
+      });
+      expect(await check('mcp', { url, token: 'bad', headers })).toMatchObject({
+        reason: 'credential_refused',
+      });
+      expect(await check('mcp', { url: `${api}/no-head` })).toMatchObject({
+        reason: 'unexpected_answer',
+      });
+      expect(seen).toContain('DELETE session-1');
+    },
+  );
 
   it('keeps how a connection was, tells of it, and recovers at the first success', async () => {
     const reports = [await check('generic_http', { base_url: `${api}/broken` })];

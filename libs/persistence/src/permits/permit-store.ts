@@ -34,6 +34,8 @@ export interface PermitStore {
   pause: (key: string, forMs: number) => Promise<void>;
 }
 
+/** How many permits may be held at the same time where nobody says otherwise. */
+export const DEFAULT_CONCURRENCY = 10;
 /** A permit that is not given back ends by itself: whoever held it is gone. */
 export const PERMIT_LEASE_MS = 120_000;
 /** How much later than it was told one who waits may come and still has the place. */

@@ -1,0 +1,222 @@
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Outbound } from '@soma/http';
+import { loadConfig, Secret } from '@soma/kernel';
+import { z } from 'zod';
+import { probeHttp } from '../health/probes/http.probe.ts';
+import { integrationsSettings } from '../integrations.config.ts';
+import type { ConnectionType } from './connection-type.ts';
+import { readDeclaration, readDeclaredTypes } from './declared-types.ts';
+
+const KEY = 'k3y-of-theirs';
+const basic = (user: string): string => `Basic ${Buffer.from(`${user}:${KEY}`).toString('base64')}`;
+
+/** What a product asks for and how it answers, on the wire. */
+interface Product {
+  fields?: Record<string, string>;
+  secret: string;
+  request: string;
+  header: [name: string, value: string];
+  yes: unknown;
+  no: unknown;
+}
+
+const PRODUCTS: Record<string, Product> = {
+  // https://nocodb.com/apis/v2/meta
+  nocodb: {
+    secret: 'token',
+    request: 'GET /api/v2/meta/bases',
+    header: ['xc-token', KEY],
+    yes: { list: [], pageInfo: { totalRows: 0, page: 1, pageSize: 0, isLastPage: true } },
+    no: { error: 'AUTHENTICATION_REQUIRED', message: 'Authentication required - Invalid token' },
+  },
+  // https://docs.n8n.io/api/api-reference
+  n8n: {
+    secret: 'api_key',
+    request: 'GET /api/v1/workflows?limit=1',
+    header: ['x-n8n-api-key', KEY],
+    yes: { data: [], nextCursor: null },
+    no: { message: 'unauthorized' },
+  },
+  // https://docs.couchdb.org/en/stable/api/server/authn.html#get--_session
+  couchdb: {
+    fields: { username: 'soma' },
+    secret: 'password',
+    request: 'GET /_session',
+    header: ['authorization', basic('soma')],
+    yes: { ok: true, userCtx: { name: 'soma', roles: [] }, info: { authenticated: 'default' } },
+    no: { error: 'unauthorized', reason: 'Name or password is incorrect.' },
+  },
+  // https://github.com/louislam/uptime-kuma/wiki/API-Keys
+  uptime_kuma: {
+    secret: 'api_key',
+    request: 'GET /metrics',
+    header: ['authorization', basic('')],
+    yes: '# TYPE monitor_status gauge\nmonitor_status{monitor_name="Shop"} 1\n',
+    no: '',
+  },
+  // https://grafana.com/docs/grafana/latest/developers/http_api/folder_dashboard_search
+  grafana: {
+    secret: 'token',
+    request: 'GET /api/search?limit=1',
+    header: ['authorization', `Bearer ${KEY}`],
+    yes: [],
+    no: { message: 'Invalid API key', messageId: 'api-key.invalid', statusCode: 401, traceID: '' },
+  },
+  // https://docs.litellm.ai/docs/proxy/model_access
+  litellm: {
+    secret: 'api_key',
+    request: 'GET /v1/models',
+    header: ['authorization', `Bearer ${KEY}`],
+    yes: { object: 'list', data: [{ id: 'gpt-4o', object: 'model', owned_by: 'openai' }] },
+    no: {
+      error: { message: 'Authentication Error', type: 'auth_error', param: 'None', code: '401' },
+    },
+  },
+  // https://github.com/we-promise/sure/tree/main/docs/api
+  sure: {
+    secret: 'api_key',
+    request: 'GET /api/v1/accounts?per_page=1',
+    header: ['x-api-key', KEY],
+    yes: { accounts: [], pagination: { page: 1, per_page: 1, total_count: 0, total_pages: 0 } },
+    no: {
+      error: 'unauthorized',
+      message: 'Access token or API key is invalid, expired, or missing',
+    },
+  },
+};
+
+describe('types that come as files', () => {
+  const running = new AsyncDisposableStack();
+  const outbound = new Outbound({ allowedHosts: ['127.0.0.1'] });
+  const { types, faults } = readDeclaredTypes();
+  let base: string;
+  let product: Product;
+
+  function isGranted({ method = '', url = '', headers }: IncomingMessage): boolean {
+    const [name, value] = product.header;
+    return `${method} ${url.replace('/theirs', '')}` === product.request && headers[name] === value;
+  }
+
+  beforeAll(async () => {
+    const server = createServer((request, response) => {
+      const isGood = isGranted(request);
+      const body = isGood ? product.yes : product.no;
+      response.writeHead(isGood ? 200 : 401);
+      response.end(typeof body === 'string' ? body : JSON.stringify(body));
+    });
+    running.defer(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    running.defer(() => outbound.close());
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/theirs`;
+  });
+  afterAll(() => running.disposeAsync());
+
+  function probe(type: ConnectionType, key: string): Promise<boolean> {
+    const target = {
+      type,
+      fields: { base_url: base, ...product.fields },
+      credentials: new Map([[product.secret, new Secret(key)]]),
+    };
+    return probeHttp(target, { outbound, signal: AbortSignal.timeout(20_000) });
+  }
+
+  it('come with the service, each right in itself', () => {
+    expect(faults).toEqual([]);
+    expect(types.map(({ name }) => name).sort()).toEqual(Object.keys(PRODUCTS).sort());
+  });
+
+  it.each(types.map((type) => [type.name, type] as const))(
+    '%s asks as the product wants to be asked',
+    async (name, type) => {
+      const found = PRODUCTS[name];
+      if (found === undefined) throw new Error(`There is no product for ${name}.`);
+      product = found;
+      const fields = { base_url: base, ...found.fields, [found.secret]: KEY };
+
+      expect(type.fields.safeParse(fields).success).toBe(true);
+      expect(await probe(type, KEY)).toBe(true);
+      await expect(probe(type, 'bad')).rejects.toMatchObject({ reason: 'credential_refused' });
+    },
+  );
+
+  it('are read from the folder of the operator too', async () => {
+    const folder = await folderWith({ 'crm.yaml': CRM });
+
+    expect(readDeclaredTypes(folder).types.map(({ name }) => name)).toContain('crm');
+  });
+
+  it('are refused at start, with everything that is wrong with each', async () => {
+    const folder = await folderWith({
+      'crm.yaml': CRM.replace('path: /ping', 'path: /admin').replace(
+        'secret: true',
+        'secret: false',
+      ),
+      'github.yaml': CRM.replace('type: crm', 'type: github'),
+      'half.yml': 'type: half\nunknown: 1\nhealth: { method: POST, path: x }\n',
+      'broken.yaml': 'type: [',
+    });
+    const settings = z.object({
+      INTEGRATIONS_CONNECTION_TYPES_DIR: integrationsSettings.INTEGRATIONS_CONNECTION_TYPES_DIR,
+    });
+    const load = (directory: string): unknown =>
+      loadConfig(settings, { INTEGRATIONS_CONNECTION_TYPES_DIR: directory });
+
+    for (const fault of [
+      'crm.yaml: credentials.0: key must be a field with secret: true',
+      'crm.yaml: health.path: must be below one of allowed_paths',
+      'the type github is there twice',
+      'half.yml: title:',
+      'half.yml: health.method:',
+      'half.yml: health.path: must begin with /',
+      'Unrecognized key: "unknown"',
+      'broken.yaml:',
+    ]) {
+      expect(() => load(folder)).toThrow(fault);
+    }
+    expect(() => load(join(folder, 'missing'))).toThrow('the folder cannot be read (ENOENT)');
+  });
+
+  it.each([
+    ['a secret that is put nowhere', '  spare: { description: d, secret: true }\n'],
+    ['a secret with a default', '  key2: { description: d, secret: true, default: x }\n'],
+    ['a key twice', '  key: { description: again }\n'],
+  ])('refuses %s', (_what, line) => {
+    const { type, faults: found } = readDeclaration(CRM.replace('fields:\n', `fields:\n${line}`));
+
+    expect(type).toBeUndefined();
+    expect(found.length).toBeGreaterThan(0);
+  });
+
+  async function folderWith(files: Record<string, string>): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), 'soma-types-'));
+    running.defer(() => rm(folder, { recursive: true }));
+    await Promise.all(
+      Object.entries(files).map(([file, content]) => writeFile(join(folder, file), content)),
+    );
+    return folder;
+  }
+});
+
+const CRM = `
+type: crm
+title: CRM
+description: Customers.
+fields:
+  url: { description: Where it is., format: url }
+  key: { description: The key., secret: true }
+base_url: { field: url }
+credentials:
+  - { in: query, field: key, name: k }
+health: { path: /ping }
+default_rate_rpm: 30
+allowed_paths: [/ping, /api/]
+`;

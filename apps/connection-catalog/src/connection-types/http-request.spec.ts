@@ -1,0 +1,90 @@
+import { describe, expect, it } from '@jest/globals';
+import { Secret } from '@soma/kernel';
+import type { CredentialPlace, HttpAccess } from './connection-type.ts';
+import { connectionRequest, type ConnectionRequest } from './http-request.ts';
+
+const ACCESS: HttpAccess = { baseUrl: { field: 'base_url' }, credentials: [] };
+
+function request(
+  path: string,
+  access: Partial<HttpAccess> = {},
+  fields: Record<string, unknown> = {},
+): ConnectionRequest | undefined {
+  return connectionRequest({ ...ACCESS, ...access }, path, {
+    fields: {
+      base_url: 'https://crm.example/base/',
+      user: 'ann',
+      header: 'X-Their-Key',
+      ...fields,
+    },
+    credentials: new Map([['key', new Secret('k3y')]]),
+  });
+}
+
+describe('connectionRequest', () => {
+  it.each<[CredentialPlace, string, string]>([
+    [
+      { in: 'header', field: 'key', name: 'authorization', prefix: 'Bearer ' },
+      'authorization',
+      'Bearer k3y',
+    ],
+    [{ in: 'header', field: 'key', name: { field: 'header' } }, 'x-their-key', 'k3y'],
+    // RFC 7617
+    [{ in: 'basic', username: 'user', password: 'key' }, 'authorization', 'Basic YW5uOmszeQ=='],
+    [{ in: 'basic', password: 'key' }, 'authorization', 'Basic OmszeQ=='],
+  ])('puts a credential in a header: %j', (place, header, value) => {
+    expect(request('/x', { credentials: [place] })?.headers.get(header)).toBe(value);
+  });
+
+  it('puts a credential in the query, and before the path', () => {
+    const query = request('/x?a=1', { credentials: [{ in: 'query', field: 'key', name: 'k' }] });
+    const path = request('/x', { credentials: [{ in: 'path', field: 'key', prefix: '/bot' }] });
+
+    expect(query?.url.href).toBe('https://crm.example/base/x?a=1&k=k3y');
+    expect(path?.url.href).toBe('https://crm.example/botk3y/base/x');
+  });
+
+  it('puts nothing where the field is not set', () => {
+    const credentials: CredentialPlace[] = [
+      { in: 'header', field: 'token', name: 'authorization' },
+      { in: 'query', field: 'token', name: 'k' },
+      { in: 'basic', password: 'token' },
+    ];
+    const made = request('/x', { credentials });
+
+    expect(made?.url.href).toBe('https://crm.example/base/x');
+    expect([...(made?.headers ?? [])]).toEqual([]);
+  });
+
+  it('has nowhere to go without a base URL', () => {
+    expect(request('/x', {}, { base_url: undefined })).toBeUndefined();
+  });
+
+  it.each([
+    '@evil.example/',
+    '.evil.example/',
+    ':8080/',
+    '/../admin',
+    '/%2e%2e/admin',
+    '/api/../../admin',
+    '/api/..%2fadmin',
+    '/api/..%5cadmin',
+    '/api/%00',
+    '/admin',
+    '/apiary',
+    'api/x',
+  ])('leads nowhere but below the base URL and the allowed paths: %s', (path) => {
+    expect(() => request(path, { allowedPaths: ['/api/'] })).toThrow(
+      expect.objectContaining({ status: 422, code: 'connection_path_not_allowed' }),
+    );
+  });
+
+  it.each(['/api/x', '/api/x?next=/../admin', '/api/a%20b', '/api/x/../y', '/metrics'])(
+    'leads to what is allowed: %s',
+    (path) => {
+      expect(request(path, { allowedPaths: ['/api/', '/metrics'] })?.url.pathname).toMatch(
+        /^\/base\/(api\/|metrics)/,
+      );
+    },
+  );
+});

@@ -1,0 +1,87 @@
+import { once } from 'node:events';
+import { createServer as createHttp } from 'node:http';
+import { type AddressInfo, createServer as createTcp, type Server } from 'node:net';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sleep } from '@soma/kernel';
+import { type CatalogServers, createCatalogServers, startCatalog } from '../spec-support.ts';
+
+/** Six times as many a second as 2,000 connections every five minutes. */
+const CONNECTIONS = 200;
+const INTERVAL_S = 5;
+/** One of twenty. */
+const DEAD = CONNECTIONS / 20;
+
+describe('the prober', () => {
+  const running = new AsyncDisposableStack();
+  let servers: CatalogServers;
+
+  async function portOf(server: Server): Promise<number> {
+    running.defer(() => {
+      server.close();
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    return (server.address() as AddressInfo).port;
+  }
+
+  beforeAll(async () => {
+    servers = await createCatalogServers(running);
+    const live = createHttp((_request, response) => response.end());
+    running.defer(() => {
+      live.closeAllConnections();
+    });
+    // It takes connections, and never says a word.
+    const dead = createTcp(() => undefined);
+    const [livePort, deadPort] = [await portOf(live), await portOf(dead)];
+    await servers.database.execute(
+      `INSERT INTO catalog.connections (tenant_id, connection_id, name, type, fields, created_by)
+       SELECT 'tenant-' || n % 20, gen_random_uuid(),
+              CASE WHEN n <= $1 THEN 'dead-' ELSE 'live-' END || n, 'generic_http',
+              jsonb_build_object('base_url', CASE WHEN n <= $1 THEN $2::text ELSE $3::text END), 'test'
+         FROM generate_series(1, $4::int) AS n`,
+      [DEAD, `http://127.0.0.1:${deadPort}`, `http://127.0.0.1:${livePort}`, CONNECTIONS],
+    );
+    const settings = {
+      OUTBOUND_ALLOWED_HOSTS: '127.0.0.1',
+      INTEGRATIONS_HEALTH_CHECK_INTERVAL_SECONDS: String(INTERVAL_S),
+    };
+    running.use(await startCatalog(servers, settings));
+    running.use(await startCatalog(servers, settings));
+  });
+  afterAll(() => running.disposeAsync());
+
+  /** The pauses between the checks of each connection that lives, in seconds. */
+  async function pauses(): Promise<number[]> {
+    const rows = await servers.database.execute(
+      `SELECT extract(epoch FROM checked_at - lag(checked_at) OVER (
+                PARTITION BY tenant_id, connection_id ORDER BY checked_at))::float AS pause
+         FROM catalog.connection_checks JOIN catalog.connections USING (tenant_id, connection_id)
+        WHERE name LIKE 'live-%'`,
+    );
+    return rows
+      .flatMap(({ pause }) => (typeof pause === 'number' ? [pause] : []))
+      .sort((a, b) => a - b);
+  }
+
+  it('looks at each connection once an interval, over all pods, however many are dead', async () => {
+    const deadline = Date.now() + 25_000;
+    let found: number[] = [];
+    while (found.length < 2 * (CONNECTIONS - DEAD) && Date.now() < deadline) {
+      await sleep(500);
+      found = await pauses();
+    }
+    const median = found[Math.floor(found.length / 2)] ?? Infinity;
+    const health = await servers.database.execute(
+      `SELECT split_part(name, '-', 1) AS kind, array_agg(DISTINCT health) AS health
+         FROM catalog.connections GROUP BY 1 ORDER BY 1`,
+    );
+
+    expect(found.length).toBeGreaterThanOrEqual(2 * (CONNECTIONS - DEAD));
+    // Two pods do not look twice; and hosts that hold a check for ten seconds hold up no other.
+    expect(found[0]).toBeGreaterThan(INTERVAL_S * 0.85);
+    expect(median).toBeLessThan(2 * INTERVAL_S);
+    expect(health).toEqual([
+      { kind: 'dead', health: [expect.stringMatching(/^(degraded|unhealthy)$/)] },
+      { kind: 'live', health: ['healthy'] },
+    ]);
+  });
+});

@@ -1,0 +1,53 @@
+import { Body, Controller, Delete, HttpCode, Param, Post, UseInterceptors } from '@nestjs/common';
+import { CurrentPrincipal, Internal } from '@soma/auth';
+import {
+  connectionName,
+  type ConnectionPermit,
+  pauseConnectionRequest,
+  type PauseConnectionRequest,
+  permitPath,
+  type PermitPath,
+  type Principal,
+  takePermitRequest,
+  type TakePermitRequest,
+} from '@soma/contracts';
+import { Undocumented } from '@soma/http';
+import { FaultInterceptor } from '@soma/persistence';
+import { ConnectionPermits } from './connection-permits.ts';
+
+/** How much a connection is used, over all services. */
+@Internal()
+@Undocumented()
+@Controller('internal/v1/connections/:name')
+@UseInterceptors(FaultInterceptor)
+export class PermitsController {
+  constructor(private readonly permits: ConnectionPermits) {}
+
+  @Post('permits')
+  take(
+    @CurrentPrincipal() { tenant_id }: Principal,
+    @Param('name', { schema: connectionName }) name: string,
+    @Body({ schema: takePermitRequest }) { deadline_ms }: TakePermitRequest,
+  ): Promise<ConnectionPermit> {
+    return this.permits.take(tenant_id, name, deadline_ms);
+  }
+
+  @Delete('permits/:permit_id')
+  @HttpCode(204)
+  release(
+    @CurrentPrincipal() { tenant_id }: Principal,
+    @Param({ schema: permitPath }) path: PermitPath,
+  ): Promise<void> {
+    return this.permits.release(tenant_id, path);
+  }
+
+  @Post('pauses')
+  @HttpCode(204)
+  pause(
+    @CurrentPrincipal() { tenant_id }: Principal,
+    @Param('name', { schema: connectionName }) name: string,
+    @Body({ schema: pauseConnectionRequest }) { retry_after_ms }: PauseConnectionRequest,
+  ): Promise<void> {
+    return this.permits.pause(tenant_id, name, retry_after_ms);
+  }
+}

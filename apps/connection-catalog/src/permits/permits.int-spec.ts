@@ -1,0 +1,101 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ServiceTokens } from '@soma/auth';
+import type { Principal } from '@soma/contracts';
+import { Secret } from '@soma/kernel';
+import {
+  type CatalogServers,
+  createCatalogServers,
+  startCatalog,
+  type TestCatalog,
+} from '../spec-support.ts';
+
+describe('permits to use a connection', () => {
+  const running = new AsyncDisposableStack();
+  let servers: CatalogServers;
+  let pods: [TestCatalog, TestCatalog];
+  let tokens: ServiceTokens;
+
+  beforeAll(async () => {
+    servers = await createCatalogServers(running);
+    pods = [running.use(await startCatalog(servers)), running.use(await startCatalog(servers))];
+    tokens = new ServiceTokens({
+      tokenUrl: servers.issuer.tokenUrl,
+      clientId: 'tool-executor',
+      clientSecret: new Secret('secret'),
+    });
+  });
+  afterAll(() => running.disposeAsync());
+
+  async function connect(name: string, rate_limit_rpm: number | null): Promise<void> {
+    const body = { name, type: 'brave_search', fields: { api_key: 'k' }, rate_limit_rpm };
+    expect(await pods[0].send('POST', '/api/v1/connections', { body })).toMatchObject({
+      status: 201,
+    });
+  }
+
+  /** As another service, for a tenant. */
+  async function ask(
+    method: string,
+    path: string,
+    { body, tenant = 'acme', pod = 0 }: { body?: object; tenant?: string; pod?: 0 | 1 } = {},
+  ): Promise<{ status: number; headers: Headers; body: Record<string, unknown> }> {
+    const principal: Principal = { tenant_id: tenant, subject: 'tools', scopes: [] };
+    const response = await fetch(`${pods[pod].url}/internal/v1/connections/${path}`, {
+      method,
+      headers: {
+        authorization: `Bearer ${(await tokens.tokenFor('connection-catalog')).reveal()}`,
+        ...(await tokens.principalHeader('connection-catalog', principal)),
+        ...(body && { 'content-type': 'application/json' }),
+      },
+      ...(body && { body: JSON.stringify(body) }),
+    });
+    const text = await response.text();
+    const parsed = (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>;
+    return { status: response.status, headers: response.headers, body: parsed };
+  }
+
+  it("grants what the connection's own rate allows, over all pods", async () => {
+    await connect('slow', 2);
+    const take = (pod: 0 | 1): ReturnType<typeof ask> =>
+      ask('POST', 'slow/permits', { body: { deadline_ms: 0 }, pod });
+    const granted = [await take(0), await take(1)];
+    for (const { body } of granted) {
+      const given = await ask('DELETE', `slow/permits/${String(body['permit_id'])}`, { pod: 1 });
+      expect(given.status).toBe(204);
+    }
+    const refused = await take(0);
+
+    expect(granted.map(({ status }) => status)).toEqual([201, 201]);
+    expect(refused).toMatchObject({ status: 429, body: { code: 'connection_rate_limited' } });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  });
+
+  it('grants no more at once than the far side can bear, and the next when one is back', async () => {
+    await connect('busy', 1000);
+    const take = (): ReturnType<typeof ask> =>
+      ask('POST', 'busy/permits', { body: { deadline_ms: 0 } });
+    const all = await Promise.all(Array.from({ length: 12 }, take));
+    const granted = all.filter(({ status }) => status === 201);
+    await ask('DELETE', `busy/permits/${String(granted[0]?.body['permit_id'])}`);
+
+    expect(granted).toHaveLength(10);
+    expect((await take()).status).toBe(201);
+  });
+
+  it('has all pods wait for as long as the other side has said', async () => {
+    await connect('paused', null);
+    const paused = await ask('POST', 'paused/pauses', { body: { retry_after_ms: 60_000 } });
+    const refused = await ask('POST', 'paused/permits', { body: { deadline_ms: 100 }, pod: 1 });
+
+    expect([paused.status, refused.status]).toEqual([204, 429]);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(30);
+  });
+
+  it("knows connections of the principal's tenant alone, and services alone know it (P6)", async () => {
+    const body = { deadline_ms: 0 };
+
+    expect((await ask('POST', 'slow/permits', { body, tenant: 'globex' })).status).toBe(404);
+    const partner = await pods[0].send('POST', '/internal/v1/connections/slow/permits', { body });
+    expect(partner.status).toBe(401);
+  });
+});
