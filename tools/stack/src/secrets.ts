@@ -11,6 +11,8 @@ export interface DevelopmentSecrets {
   postgresPassword: string;
   /** 32 bytes, base64. */
   masterKey: string;
+  /** The same for the credentials of connections: one key is replaced without the other. */
+  credentialsMasterKey: string;
   /** Secret of the OAuth client whose tokens developers use. */
   developerSecret: string;
   /** Secret of the OAuth client as which the worker asks other services. */
@@ -24,6 +26,7 @@ export async function loadSecrets(): Promise<DevelopmentSecrets> {
   const secrets: DevelopmentSecrets = {
     postgresPassword: random('base64url'),
     masterKey: random('base64'),
+    credentialsMasterKey: random('base64'),
     developerSecret: random('base64url'),
     workerSecret: random('base64url'),
     storageSecret: random('base64url'),

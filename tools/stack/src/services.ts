@@ -85,7 +85,8 @@ export function environmentOf(service: Service, deployment: Deployment): Record<
     DATABASE_URL: deployment.databaseUrl,
     REDIS_URL: servers.redisUrl,
     KAFKA_BROKERS: servers.kafkaBrokers,
-    SOMA_MASTER_KEY: secrets.masterKey,
+    SOMA_MASTER_KEY:
+      service.app === 'connection-catalog' ? secrets.credentialsMasterKey : secrets.masterKey,
     IDENTITY_ISSUER: deployment.identityUrl,
     IDENTITY_URL: deployment.identityUrl,
     IDENTITY_CLIENTS_FILE: deployment.clientsFile,
