@@ -7,6 +7,12 @@ import { readDeclaredTypes } from './connection-types/declared-types.ts';
  * variable `INTEGRATIONS_OAUTH_PKCE_REQUIRED` of the environment, which goes before the file.
  */
 export const integrationsSettings = {
+  INTEGRATIONS_CONFIG_FILE: z
+    .string()
+    .optional()
+    .describe(
+      'YAML file with the block `integrations:`. A variable of the environment goes before it.',
+    ),
   INTEGRATIONS_ENABLED: booleanSetting(true).describe(
     'Whether partners reach connections at all. `false`: their routes answer 404.',
   ),

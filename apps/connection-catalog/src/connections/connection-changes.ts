@@ -2,10 +2,12 @@ import { Injectable } from '@nestjs/common';
 import type { AuditOrigin } from '@soma/auth';
 import type { AuditReport } from '@soma/contracts';
 import { AuditEvents, ConfigUpdates } from '@soma/messaging';
+import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
 import type { FieldChange } from './connection-fields.ts';
 import type { ConnectionRow, SetCredential } from './connection-row.ts';
+import { ConnectionsRepository } from './connections.repository.ts';
 
 /** What happened to a connection, for the audit log. */
 export interface ConnectionEvent {
@@ -22,6 +24,8 @@ export interface ConnectionEvent {
 @Injectable()
 export class ConnectionChanges {
   constructor(
+    private readonly transaction: TenantTransaction,
+    private readonly connections: ConnectionsRepository,
     private readonly secrets: ConnectionSecrets,
     private readonly updates: ConfigUpdates,
     private readonly audit: AuditEvents,
@@ -41,10 +45,33 @@ export class ConnectionChanges {
       credentials.set(field, { version, changed_at: new Date().toISOString() });
     }
     for (const field of change.removed) {
-      await backend.delete({ ...location, field });
+      if (this.secrets.isTransactional) {
+        await backend.delete({ ...location, field });
+      }
       credentials.delete(field);
     }
     return Object.fromEntries(credentials);
+  }
+
+  /**
+   * Deletes credentials that were removed, where they are kept elsewhere: only once their removal is
+   * committed, and under the lock of the row, so that none is deleted that was set again meanwhile.
+   */
+  async forgetRemoved(
+    tenantId: string,
+    connectionId: string,
+    fields: readonly string[],
+  ): Promise<void> {
+    const { backend, isTransactional } = this.secrets;
+    if (isTransactional || fields.length === 0) {
+      return;
+    }
+    await this.transaction.run(tenantId, async (manager) => {
+      const set = await this.connections.lockCredentials(manager, tenantId, connectionId);
+      for (const field of fields.filter((each) => !set.has(each))) {
+        await backend.delete({ tenantId, connection: connectionId, field });
+      }
+    });
   }
 
   /** Has every process let go of what it holds of the connection. */

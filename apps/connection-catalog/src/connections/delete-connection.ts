@@ -29,14 +29,15 @@ export class DeleteConnection {
    */
   async execute(caller: Caller, which: { name: string; force: boolean }): Promise<void> {
     const { tenant_id } = caller.principal;
-    await this.transaction.run(tenant_id, async (manager) => {
+    const { connection_id, removed } = await this.transaction.run(tenant_id, async (manager) => {
       const row = await this.connections.lock(manager, tenant_id, which.name);
       assertVersion(caller, row.version);
       if (!which.force) {
         await this.assertUnused(manager, tenant_id, row);
       }
-      await this.remove(manager, tenant_id, row);
+      return { ...row, removed: await this.remove(manager, tenant_id, row) };
     });
+    await this.changes.forgetRemoved(tenant_id, connection_id, removed);
     this.changes.report({
       origin: caller.origin,
       tenantId: tenant_id,
@@ -50,13 +51,14 @@ export class DeleteConnection {
     manager: EntityManager,
     tenantId: string,
     row: ConnectionRow,
-  ): Promise<void> {
+  ): Promise<string[]> {
     const removed = [...Object.keys(row.credentials), ...oauthSecretFields];
     const change = { written: new Map(), removed };
     await this.changes.applySecrets(manager, { tenant_id: tenantId, ...row }, change);
     await this.connections.remove(manager, tenantId, row.connection_id);
     const { name, version } = row;
     await this.changes.announce(manager, tenantId, { name, version: version + 1, deleted: true });
+    return removed;
   }
 
   private async assertUnused(

@@ -33,6 +33,7 @@ export class UpdateConnection {
     const { row, change } = await this.transaction.run(tenant_id, (manager) =>
       this.change(manager, caller, update),
     );
+    await this.changes.forgetRemoved(tenant_id, row.connection_id, change.removed);
     this.changes.report({
       origin: caller.origin,
       tenantId: tenant_id,

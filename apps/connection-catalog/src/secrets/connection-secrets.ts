@@ -20,4 +20,9 @@ export class ConnectionSecrets {
       ? this.backend.on(new StoredSecretRows((_tenantId, work) => work(manager)))
       : this.backend;
   }
+
+  /** Whether what {@link within} changes is undone with its transaction. */
+  get isTransactional(): boolean {
+    return this.backend instanceof EncryptedDatabase;
+  }
 }
