@@ -50,7 +50,7 @@ export type SecretConfig = z.output<z.ZodObject<typeof secretSettings>>;
 
 /** Says what is wrong with settings that are each well and do not go together. */
 export function checkSecretSettings(config: SecretConfig, context: z.RefinementCtx): void {
-  report(context, 'INTEGRATIONS_SECRET_BACKEND_MASTER_KEY_ENV', () => masterKeysOf(config));
+  report(context, config.INTEGRATIONS_SECRET_BACKEND_MASTER_KEY_ENV, () => masterKeysOf(config));
   report(context, 'INTEGRATIONS_SECRET_BACKEND_BACKEND_TYPE', () => backendOptions(config));
 }
 
@@ -59,7 +59,11 @@ function report(context: z.RefinementCtx, name: string, check: () => unknown): v
     check();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    context.addIssue({ code: 'custom', path: [name], message: error.message });
+    // Where settings were read once more, each fault is a line that begins with a variable.
+    const faults = [...error.message.matchAll(/^ {2}([\w.]+): (.*)$/gm)];
+    const issues = faults.map(([, path = name, message = '']) => ({ path: [path], message }));
+    const all = issues.length > 0 ? issues : [{ path: [name], message: error.message }];
+    for (const issue of all) context.addIssue({ code: 'custom', ...issue });
   }
 }
 
@@ -71,7 +75,7 @@ function report(context: z.RefinementCtx, name: string, check: () => unknown): v
 export function masterKeysOf(config: SecretConfig): MasterKeys {
   const name = config.INTEGRATIONS_SECRET_BACKEND_MASTER_KEY_ENV;
   if (name !== OWN_KEY) return loadMasterKeys(name);
-  if (config.SOMA_MASTER_KEY === undefined) throw new ConfigError(`${OWN_KEY} must be set`);
+  if (config.SOMA_MASTER_KEY === undefined) throw new ConfigError('must be set');
   return { current: config.SOMA_MASTER_KEY, others: config.SOMA_MASTER_KEY_OTHERS };
 }
 
