@@ -37,6 +37,12 @@ import { UpdateConnection } from './update-connection.ts';
     RevealSecret,
     UpdateConnection,
   ],
-  exports: [ConnectionChanges, ConnectionTypes, ConnectionUsages, ConnectionsRepository],
+  exports: [
+    ConnectionChanges,
+    ConnectionTypes,
+    ConnectionUsages,
+    ConnectionsRepository,
+    ResolveConnection,
+  ],
 })
 export class ConnectionsModule {}

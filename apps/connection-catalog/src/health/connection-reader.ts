@@ -1,19 +1,27 @@
 import { Injectable } from '@nestjs/common';
-import type { Secret } from '@soma/kernel';
+import type { ConnectionLease, HealthReason } from '@soma/contracts';
+import { Problem, Secret } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import { ConnectionTypes } from '../connection-types/connection-types.ts';
-import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
+import { ResolveConnection } from '../connections/resolve-connection.ts';
 import { type CheckedRow, type DueConnection, HealthRepository } from './health.repository.ts';
 import { ProbeFailure, type ProbeTarget } from './probe.ts';
 
-/** Reads what a check needs: the connection as it is now, and its credentials. */
+/** What it says of a connection that its credentials cannot be had. */
+const REASONS: Record<string, HealthReason> = {
+  connection_reauthorization_required: 'credential_refused',
+  connection_token_unavailable: 'credential_unavailable',
+  credential_unavailable: 'credential_unavailable',
+};
+
+/** Reads what a check needs: the connection as it is now, and its credentials as tools get them. */
 @Injectable()
 export class ConnectionReader {
   constructor(
     private readonly transaction: TenantTransaction,
     private readonly repository: HealthRepository,
     private readonly types: ConnectionTypes,
-    private readonly secrets: ConnectionSecrets,
+    private readonly resolve: ResolveConnection,
   ) {}
 
   /** Undefined where it was deleted. */
@@ -22,30 +30,29 @@ export class ConnectionReader {
   }
 
   /**
-   * Undefined where its type is gone.
+   * Undefined where there is nothing to check: its type is gone, or it is a token, whose state is
+   * known.
    *
-   * @throws {@link ProbeFailure} when a credential cannot be read
+   * @throws {@link ProbeFailure} when a credential cannot be had
    */
   async target(row: CheckedRow): Promise<ProbeTarget | undefined> {
     const type = this.types.find(row.type);
-    if (type === undefined) {
+    if (type === undefined || type.authorisation === 'always') {
       return undefined;
     }
-    const credentials = new Map<string, Secret>();
-    for (const [field, { version }] of Object.entries(row.credentials)) {
-      credentials.set(field, await this.credential(row, field, version));
-    }
-    return { type, fields: row.fields, credentials };
+    const { fields, credentials } = await this.lease(row);
+    const secrets = Object.entries(credentials).map(
+      ([field, value]) => [field, new Secret(value)] as const,
+    );
+    return { type, fields, credentials: new Map(secrets) };
   }
 
-  private async credential(row: CheckedRow, field: string, version: number): Promise<Secret> {
-    const location = { tenantId: row.tenant_id, connection: row.connection_id, field };
-    const value = await this.secrets.backend.read(location, version).catch((error: unknown) => {
-      throw new ProbeFailure('credential_unavailable', error);
-    });
-    if (value === undefined) {
-      throw new ProbeFailure('credential_unavailable');
+  private async lease({ tenant_id, name }: CheckedRow): Promise<ConnectionLease> {
+    try {
+      return await this.resolve.execute(tenant_id, { name, purpose: 'tool' });
+    } catch (error) {
+      const reason = error instanceof Problem ? REASONS[error.code] : undefined;
+      throw reason === undefined ? error : new ProbeFailure(reason, error);
     }
-    return value;
   }
 }

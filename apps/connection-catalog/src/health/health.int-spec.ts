@@ -170,6 +170,10 @@ describe('the health of connections', () => {
     ];
 
     expect(all.map(({ health }) => health)).toEqual(Array(6).fill('not_applicable'));
+    expect(all.map(({ token }) => token)).toEqual([
+      ...Array<null>(5).fill(null),
+      { status: 'not_authorized', reason: null, expires_at: null },
+    ]);
   });
 
   it('asks PostgreSQL, and knows a wrong password from a database that is not there', async () => {

@@ -36,8 +36,6 @@ export interface CheckRow {
 export interface CheckedRow extends DueConnection {
   name: string;
   type: string;
-  fields: Record<string, unknown>;
-  credentials: Record<string, { version: number }>;
   version: number;
 }
 
@@ -67,7 +65,7 @@ export class HealthRepository {
   /** Undefined where it was deleted. */
   async find(manager: EntityManager, due: DueConnection): Promise<CheckedRow | undefined> {
     const [row] = await manager.query<CheckedRow[]>(
-      `SELECT tenant_id, connection_id, name, type, fields, credentials, version
+      `SELECT tenant_id, connection_id, name, type, version
          FROM catalog.connections WHERE tenant_id = $1 AND connection_id = $2`,
       [due.tenant_id, due.connection_id],
     );

@@ -10,7 +10,7 @@ import { probeS3 } from './probes/s3.probe.ts';
 import { probeSmtp } from './probes/smtp.probe.ts';
 
 /** The longest that a check takes. */
-export const PROBE_LIMIT_MS = 10_000;
+const PROBE_LIMIT_MS = 10_000;
 
 /** Types that one request over HTTP cannot try. */
 const PROBES: Record<string, Probe> = {

@@ -2,7 +2,9 @@ import { Injectable } from '@nestjs/common';
 import type { ConnectionHealthReport, HealthReason } from '@soma/contracts';
 import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
+import { ConnectionTypes } from '../connection-types/connection-types.ts';
 import { ConnectionsRepository } from '../connections/connections.repository.ts';
+import { ReadStatus } from '../oauth/read-status.ts';
 import {
   type CheckRow,
   type DueConnection,
@@ -29,6 +31,8 @@ export class ReadHealth {
     private readonly transaction: TenantTransaction,
     private readonly connections: ConnectionsRepository,
     private readonly repository: HealthRepository,
+    private readonly types: ConnectionTypes,
+    private readonly authorisations: ReadStatus,
   ) {}
 
   /** @throws {@link Problem} 404 `connection_not_found` */
@@ -37,12 +41,26 @@ export class ReadHealth {
   }
 
   /** @throws {@link Problem} 404 `connection_not_found` */
-  report(tenantId: string, name: string): Promise<ConnectionHealthReport> {
+  async report(tenantId: string, name: string): Promise<ConnectionHealthReport> {
+    const token = await this.tokenOf(tenantId, name);
     return this.transaction.run(tenantId, async (manager) => {
       const connection = await this.named(manager, tenantId, name);
       const row = await this.repository.read(manager, connection);
-      return toReport(row, await this.repository.history(manager, connection));
+      return toReport(row, await this.repository.history(manager, connection), token);
     });
+  }
+
+  private async tokenOf(tenantId: string, name: string): Promise<ConnectionHealthReport['token']> {
+    const { type } = await this.transaction.run(tenantId, (manager) =>
+      this.connections.find(manager, tenantId, name),
+    );
+    const authorisation = this.types.find(type)?.authorisation;
+    if (authorisation === undefined) {
+      return null;
+    }
+    const { status, reason, expires_at } = await this.authorisations.execute(tenantId, name);
+    const isUsed = authorisation === 'always' || status !== 'not_authorized';
+    return isUsed ? { status, reason, expires_at } : null;
   }
 
   private async named(
@@ -55,7 +73,11 @@ export class ReadHealth {
   }
 }
 
-function toReport(row: HealthRow, history: CheckRow[]): ConnectionHealthReport {
+function toReport(
+  row: HealthRow,
+  history: CheckRow[],
+  token: ConnectionHealthReport['token'],
+): ConnectionHealthReport {
   return {
     connection: row.name,
     health: row.health,
@@ -65,6 +87,7 @@ function toReport(row: HealthRow, history: CheckRow[]): ConnectionHealthReport {
     latency_ms: row.health_latency_ms,
     checked_at: row.health_checked_at?.toISOString() ?? null,
     changed_at: row.health_changed_at?.toISOString() ?? null,
+    token,
     history: history.map(({ checked_at, ...check }) => ({
       checked_at: checked_at.toISOString(),
       ...check,

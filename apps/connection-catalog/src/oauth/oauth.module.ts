@@ -55,7 +55,7 @@ export class OAuthModule {
           useFactory: (outbound: Outbound) => new door(wayOut(outbound)),
         })),
       ],
-      exports: [AccessTokens, TOKEN_SOURCE],
+      exports: [AccessTokens, ReadStatus, TOKEN_SOURCE],
     };
   }
 }

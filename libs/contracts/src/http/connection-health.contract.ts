@@ -51,6 +51,15 @@ export const connectionHealthReport = z.strictObject({
   checked_at: timestamp.nullable(),
   /** Since when it is as it is. */
   changed_at: timestamp.nullable(),
+  /** How the authorisation at its provider stands; null where it needs none or has none. */
+  token: z
+    .strictObject({
+      status: z.string(),
+      /** Why it does not hold, by the provider's own code. */
+      reason: z.string().nullable(),
+      expires_at: timestamp.nullable(),
+    })
+    .nullable(),
   /** Newest first. */
   history: z.array(check),
 });

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type DnsServer, startDnsServer } from '@soma/testing';
@@ -228,6 +229,16 @@ describe('Outbound', () => {
 
     const dripping = await fetchFrom('good.test', '/drip', { timeoutMs: 300 });
     await expect(dripping.text()).rejects.toThrow();
+  });
+
+  it('says nothing of what was sent when it fails, not even the path (P8)', async () => {
+    const failed = outbound.fetch('http://good.test:1/bothunter2/getMe?key=hunter2', {
+      headers: { authorization: 'Bearer hunter2' },
+    });
+    const error: unknown = await failed.catch((thrown: unknown) => thrown);
+
+    expect(error).toMatchObject({ name: 'TransientError' });
+    expect(inspect(error, { depth: 10 })).not.toContain('hunter2');
   });
 
   it('stops when its caller does', async () => {

@@ -71,7 +71,8 @@ export class Outbound {
     const hop = firstHop(address, request);
     const attributes = { 'http.request.method': hop.method, 'server.address': hop.url.host };
     return withSpan({ name: `${hop.method} outside`, kind: 'client', attributes }, async () => {
-      const tried = `${hop.method} ${hop.url.origin}${hop.url.pathname}`;
+      // Not the path: at some APIs the credential stands in it.
+      const tried = `${hop.method} ${hop.url.origin}`;
       const response = await this.#follow(hop, request).catch((error: unknown) => {
         request.signal?.throwIfAborted();
         throw outcomeOf(error, tried);
