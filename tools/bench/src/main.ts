@@ -10,6 +10,7 @@ import { firstToken } from './first-token.bench.ts';
 import { idleStreams } from './idle-streams.bench.ts';
 import { pageOf } from './page.ts';
 import { workspace } from './paths.ts';
+import { refresh } from './refresh.bench.ts';
 import { relay } from './relay.bench.ts';
 import { secrets } from './secrets.bench.ts';
 
@@ -22,6 +23,7 @@ const benches = new Map<string, () => Promise<Report>>([
   ['relay', relay],
   ['authorisation', authorisation],
   ['secrets', secrets],
+  ['refresh', refresh],
 ]);
 
 const [only] = process.argv.slice(2);

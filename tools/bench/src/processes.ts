@@ -55,7 +55,7 @@ async function ready(child: ChildProcess): Promise<Child> {
 
 /** Starts an app as it runs in production, with a probe that tells the size of its heap. */
 export async function startApp(
-  app: 'gateway' | 'conversation-worker',
+  app: 'connection-catalog' | 'gateway' | 'conversation-worker',
   servers: Servers,
   settings: Record<string, string> = {},
 ): Promise<Service> {

@@ -29,7 +29,11 @@ import { TokenSecrets } from './grants/token-secrets.ts';
 import { CallbackUrl, InitiateAuthorization } from './initiate-authorization.ts';
 import { OAuthController } from './oauth.controller.ts';
 import { Discovery } from './protocol/discovery.ts';
-import { type OutboundFetch, ProviderClient } from './protocol/provider-client.ts';
+import {
+  type OutboundFetch,
+  PROVIDER_TIMEOUT_MS,
+  ProviderClient,
+} from './protocol/provider-client.ts';
 import { ReadStatus } from './read-status.ts';
 import { RevokeGrant } from './revoke-grant.ts';
 
@@ -112,8 +116,8 @@ function callbackOf({ API_BASE_URL, IDENTITY_ISSUER }: CatalogConfig): string {
 
 /** A token, a code or a secret is sent to whom the connection names, and to nobody else. */
 function wayOut(outbound: Outbound): OutboundFetch {
-  return (url, init) => outbound.fetch(url, { ...init, redirect: 'manual', maxBytes: MAX_BYTES });
+  return (url, init) => outbound.fetch(url, { ...init, ...LIMITS });
 }
 
 /** No answer of a token endpoint or of discovery is nearly as long. */
-const MAX_BYTES = 1_048_576;
+const LIMITS = { redirect: 'manual', maxBytes: 1_048_576, timeoutMs: PROVIDER_TIMEOUT_MS } as const;

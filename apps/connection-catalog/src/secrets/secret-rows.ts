@@ -2,7 +2,7 @@ import type { SecretLocation, SecretRows } from '@soma/secrets';
 import type { EntityManager } from 'typeorm';
 
 /** How many versions of a secret are kept. */
-const VERSIONS_KEPT = 10;
+export const VERSIONS_KEPT = 10;
 
 /** Runs work in the transaction of a tenant: in one of its own, or in the one that is open. */
 export type RunInTenant = <Result>(

@@ -3,8 +3,8 @@ import { TenantTransaction } from '@soma/persistence';
 import { Envelope } from '@soma/secrets';
 import { ConnectionSecrets, SECRET_BACKEND } from './connection-secrets.ts';
 import { makeSecretBackend } from './make-secret-backend.ts';
-import { StoredSecretRows } from './secret-rows.ts';
 import { masterKeysOf, type SecretConfig } from './secret-settings.ts';
+import { SharedSecretRows } from './shared-secret-rows.ts';
 
 /** Keeps the credentials of connections. */
 @Module({})
@@ -20,11 +20,7 @@ export class SecretsModule {
           provide: SECRET_BACKEND,
           inject: [TenantTransaction, Envelope],
           useFactory: (transaction: TenantTransaction, envelope: Envelope) =>
-            makeSecretBackend(
-              config,
-              new StoredSecretRows((tenantId, work) => transaction.run(tenantId, work)),
-              envelope,
-            ),
+            makeSecretBackend(config, new SharedSecretRows(transaction), envelope),
         },
         ConnectionSecrets,
       ],

@@ -12,9 +12,9 @@ import { RenewGrants } from './renew-grants.ts';
 
 const POLL_MS = 1_000;
 /** How many renewals a pod has under way at most. */
-const MAX_UNDER_WAY = 256;
+const MAX_UNDER_WAY = 512;
 /** How many are taken at once. */
-const MAX_TAKEN = 64;
+const MAX_TAKEN = 128;
 
 /**
  * Renews tokens before they expire. Every pod takes some of them, and each of them is taken once.

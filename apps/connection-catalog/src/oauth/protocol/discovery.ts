@@ -9,7 +9,6 @@ import {
   anyScheme,
   type LibraryRequest,
   type OutboundFetch,
-  PROVIDER_TIMEOUT_MS,
   toRequest,
 } from './provider-client.ts';
 import { UnclearAnswer, withPlainErrors } from './provider-error.ts';
@@ -88,7 +87,6 @@ export class Discovery {
   private async nameInChallenge(server: URL): Promise<string | undefined> {
     const response = await this.send(server.href, {
       headers: { accept: 'application/json, text/event-stream' },
-      signal: AbortSignal.timeout(PROVIDER_TIMEOUT_MS),
     });
     // A server that lets anybody in may stream an answer that never ends.
     await response.body?.cancel();
@@ -103,7 +101,6 @@ export class Discovery {
   private async readResource(address: string, server: URL): Promise<GuardedResource | undefined> {
     const response = await this.send(address, {
       headers: { accept: 'application/json' },
-      signal: AbortSignal.timeout(PROVIDER_TIMEOUT_MS),
     });
     if (response.status !== 200) {
       await response.body?.cancel();
@@ -150,12 +147,10 @@ export class Discovery {
 
   private options(): {
     [oauth.customFetch]: (url: string, init: LibraryRequest) => Promise<Response>;
-    signal: () => AbortSignal;
   } {
     return {
       ...anyScheme,
       [oauth.customFetch]: (url, init) => this.send(url, toRequest(init)),
-      signal: () => AbortSignal.timeout(PROVIDER_TIMEOUT_MS),
     };
   }
 }

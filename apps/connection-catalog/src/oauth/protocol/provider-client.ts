@@ -186,7 +186,6 @@ export class ProviderClient {
     return {
       ...anyScheme,
       [oauth.customFetch]: (url, init) => this.sendStandard(url, init, quirks),
-      signal: () => AbortSignal.timeout(PROVIDER_TIMEOUT_MS),
     };
   }
 
