@@ -42,7 +42,8 @@ describeMatrix('who may do what with connections', () => {
           : [{ user: `user:${subject}`, relation: role, object: `tenant:${tenant}` }],
       ),
     );
-    catalog = running.use(await startCatalog(servers, access.settings));
+    const settings = { ...access.settings, INTEGRATIONS_TUNNEL_ENABLED: 'true' };
+    catalog = running.use(await startCatalog(servers, settings));
   });
 
   afterAll(() => running.disposeAsync());

@@ -1,4 +1,4 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { type DynamicModule, Module, type Type } from '@nestjs/common';
 import { AuthModule, authOptions, DenialReports, LimitsModule, RevocationFeed } from '@soma/auth';
 import { OutboundModule } from '@soma/http';
 import {
@@ -20,6 +20,7 @@ import { PermitsModule } from './permits/permits.module.ts';
 import { DisabledModule } from './runtime/disabled.module.ts';
 import { RuntimeModule } from './runtime/runtime.module.ts';
 import { SecretsModule } from './secrets/secrets.module.ts';
+import { TunnelModule } from './tunnel/tunnel.module.ts';
 
 const NAME = 'connection-catalog';
 
@@ -49,12 +50,19 @@ export class AppModule {
         RuntimeModule.configure(config),
         ConfigUpdatesModule.of('catalog'),
         SecretsModule.configure(config),
-        ConnectionsModule,
-        OAuthModule.configure(config),
-        McpModule.configure(config),
-        HealthModule,
-        PermitsModule,
+        ...features(config),
       ],
     };
   }
+}
+
+function features(config: CatalogConfig): (DynamicModule | Type)[] {
+  return [
+    ConnectionsModule,
+    OAuthModule.configure(config),
+    McpModule.configure(config),
+    HealthModule,
+    PermitsModule,
+    TunnelModule.configure(config),
+  ];
 }

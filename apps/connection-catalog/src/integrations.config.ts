@@ -1,6 +1,7 @@
 import { booleanSetting, integerSetting } from '@soma/kernel';
 import { z } from 'zod';
 import { readDeclaredTypes } from './connection-types/declared-types.ts';
+import { tunnelSettings } from './tunnel/tunnel.config.ts';
 
 /**
  * The block `integrations:` of the settings. `integrations.oauth.pkce_required` of the file is the
@@ -65,9 +66,7 @@ export const integrationsSettings = {
   INTEGRATIONS_HEALTH_UNHEALTHY_THRESHOLD: integerSetting({ default: 3, min: 1 }).describe(
     'After how many failures in a row a connection counts as unhealthy.',
   ),
-  INTEGRATIONS_TUNNEL_ENABLED: booleanSetting(false).describe(
-    'Whether a tunnel may be opened to this service.',
-  ),
+  ...tunnelSettings,
   INTEGRATIONS_MCP_CATALOG_ENABLED: booleanSetting(true).describe(
     'Whether partners reach the catalog of MCP servers. `false`: its routes answer 404.',
   ),

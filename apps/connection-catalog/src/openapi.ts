@@ -5,8 +5,14 @@ import { apiDescription } from './api-description.ts';
 import { AppModule } from './app.module.ts';
 import { catalogConfig } from './catalog.config.ts';
 
-/** Settings without a default. Nothing is started, so nothing reads them. */
-const UNUSED = { SOMA_MASTER_KEY: Buffer.alloc(32).toString('base64') };
+/**
+ * Settings without a default, and those without which routes are missing. Nothing is started, so
+ * nothing reads them.
+ */
+const UNUSED = {
+  SOMA_MASTER_KEY: Buffer.alloc(32).toString('base64'),
+  INTEGRATIONS_TUNNEL_ENABLED: 'true',
+};
 
 /** The API document, made without starting anything. It is committed as `openapi.json`. */
 export function catalogApi(): Promise<ApiDocument> {

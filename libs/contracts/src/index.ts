@@ -209,6 +209,13 @@ export {
   type UpdateTenantRequest,
 } from './http/tenant.contract.ts';
 export {
+  startTunnelRequest,
+  type StartTunnelRequest,
+  type TunnelProviderName,
+  tunnelStatus,
+  type TunnelStatus,
+} from './http/tunnel.contract.ts';
+export {
   connectionLease,
   type ConnectionLease,
   connectionPurpose,

@@ -3,13 +3,18 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { ServiceTokens } from '@soma/auth';
 import {
   type AuditEvent,
   auditEvents,
   mcpCatalog,
   mcpInstallation,
   type McpServer,
+  mcpServerList,
+  type Principal,
 } from '@soma/contracts';
+import { internalFetch } from '@soma/http';
+import { Secret } from '@soma/kernel';
 import { BroadcastReader, ConfigUpdatesReader } from '@soma/messaging';
 import {
   type CatalogServers,
@@ -20,7 +25,6 @@ import {
   type TestCatalog,
   until,
 } from '../spec-support.ts';
-import { ReadMcpServers } from './read-mcp-servers.ts';
 
 const CATALOG = '/api/v1/integrations/mcp/catalog';
 const CONNECTIONS = '/api/v1/connections';
@@ -45,6 +49,7 @@ servers:
 describe('the MCP servers of a tenant', () => {
   const running = new AsyncDisposableStack();
   let servers: CatalogServers;
+  let tokens: ServiceTokens;
   let catalog: TestCatalog;
   let other: TestCatalog;
   const told: string[] = [];
@@ -52,6 +57,11 @@ describe('the MCP servers of a tenant', () => {
 
   beforeAll(async () => {
     servers = await createCatalogServers(running);
+    tokens = new ServiceTokens({
+      tokenUrl: servers.issuer.tokenUrl,
+      clientId: 'tool-executor',
+      clientSecret: new Secret('of the executor'),
+    });
     const folder = await mkdtemp(join(tmpdir(), 'soma-mcp-'));
     running.defer(() => rm(folder, { recursive: true, force: true }));
     const file = join(folder, 'servers.yaml');
@@ -108,8 +118,18 @@ describe('the MCP servers of a tenant', () => {
   const installed = async (as: { tenant: string }): Promise<unknown> =>
     (await catalog.send('GET', `${CATALOG}/installed`, { as })).body['installations'];
 
-  const effective = (as: { tenant: string }): Promise<McpServer[]> =>
-    catalog.service.get(ReadMcpServers, { strict: false }).effective(as.tenant);
+  /** As another service asks for it. */
+  async function effective({ tenant }: { tenant: string }): Promise<McpServer[]> {
+    const principal: Principal = { tenant_id: tenant, subject: 'tool-executor', scopes: [] };
+    const response = await internalFetch(new URL('/internal/v1/mcp/servers', catalog.url), {
+      token: () => tokens.tokenFor('connection-catalog'),
+      headers: await tokens.principalHeader('connection-catalog', principal),
+    });
+    expect(response.status).toBe(200);
+    const { tenant_id, servers: effective } = mcpServerList.parse(await response.json());
+    expect(tenant_id).toBe(tenant);
+    return effective;
+  }
 
   const namesOf = async (as: { tenant: string }): Promise<string[]> =>
     (await effective(as)).map(({ name, source }) => `${name} of ${source}`);
