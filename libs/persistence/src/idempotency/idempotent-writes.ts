@@ -18,13 +18,13 @@ export interface RepeatingCaller {
 }
 
 /** What answers are sealed by, as the envelope of `libs/secrets` does. */
-export interface AnswerSeal {
+interface AnswerSeal {
   seal: (secret: Secret, context: readonly [string, ...string[]]) => string;
   open: (sealed: string, context: readonly [string, ...string[]]) => Secret;
 }
 
 /** What bodies are told apart by, as the keyed hash of `libs/secrets` does: they may hold secrets. */
-export interface BodyHash {
+interface BodyHash {
   of: (secret: Secret, purpose: string) => Buffer;
 }
 
