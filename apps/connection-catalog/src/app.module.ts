@@ -4,6 +4,7 @@ import { OutboundModule } from '@soma/http';
 import {
   AuditEvents,
   AuditEventsModule,
+  AuditOutboxModule,
   ConfigUpdatesModule,
   ConfigUpdatesReader,
   ConfigUpdatesReaderModule,
@@ -45,6 +46,7 @@ export class AppModule {
         RevocationFeed.from(ConfigUpdatesReader),
         AuditEventsModule.connect(config, logger),
         DenialReports.to(AuditEvents),
+        AuditOutboxModule.of('catalog'),
         LimitsModule.of(config, RateLimits),
         OutboundModule.configure(config),
         RuntimeModule.configure(config),

@@ -41,6 +41,7 @@ const SWEEP_ROLES = {
 const SWEEP_POLICIES = [
   'audit.chain_heads daily_export SELECT {identity_sweep}',
   'audit.exported_heads daily_export ALL {identity_sweep}',
+  'catalog.audit_outbox relay ALL {connection_catalog_sweep}',
   'catalog.config_updates relay_mark UPDATE {connection_catalog_sweep}',
   'catalog.config_updates relay_read SELECT {connection_catalog_sweep}',
   'catalog.connections probing_mark UPDATE {connection_catalog_sweep}',

@@ -1,10 +1,10 @@
 import { setInterval } from 'node:timers';
 import type { BeforeApplicationShutdown, OnApplicationBootstrap } from '@nestjs/common';
 import { type AuditEvent, auditEvents, type AuditReport } from '@soma/contracts';
-import { newIdentifier } from '@soma/kernel';
 import type { Logger } from '@soma/observability';
 import type { AuditFallbackFile } from './audit-fallback-file.ts';
 import { auditMetrics } from './messaging-metrics.ts';
+import { newAuditEvent } from './new-audit-event.ts';
 import type { OutgoingRecord } from './outgoing-record.ts';
 
 /** What waits in memory for Kafka or the file. A flood beyond it is counted, not kept. */
@@ -55,12 +55,7 @@ export class AuditEvents implements OnApplicationBootstrap, BeforeApplicationShu
       auditMetrics.lost.inc();
       return;
     }
-    this.#waiting.push({
-      schema: auditEvents.version,
-      audit_id: newIdentifier(),
-      occurred_at: new Date().toISOString(),
-      ...report,
-    });
+    this.#waiting.push(newAuditEvent(report));
     this.#work();
   }
 

@@ -1,5 +1,7 @@
 export { auditEventSettings, AuditEventsModule } from './audit-events.module.ts';
 export { AuditEvents } from './audit-events.ts';
+export { AuditOutboxModule } from './audit-outbox/audit-outbox.module.ts';
+export { AuditOutbox } from './audit-outbox/audit-outbox.ts';
 export type { TopicBatch, TopicRecord } from './batch-handler.ts';
 export { BroadcastReader, type BroadcastReaderOptions } from './broadcast-reader.ts';
 export { CoalescingProducer } from './coalescing-producer.ts';

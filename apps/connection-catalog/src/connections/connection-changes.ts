@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { AuditOrigin } from '@soma/auth';
 import type { AuditReport } from '@soma/contracts';
-import { AuditEvents, ConfigUpdates } from '@soma/messaging';
+import { AuditEvents, AuditOutbox, ConfigUpdates } from '@soma/messaging';
 import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
@@ -28,7 +28,8 @@ export class ConnectionChanges {
     private readonly connections: ConnectionsRepository,
     private readonly secrets: ConnectionSecrets,
     private readonly updates: ConfigUpdates,
-    private readonly audit: AuditEvents,
+    private readonly audit: AuditOutbox,
+    private readonly refusals: AuditEvents,
   ) {}
 
   /** Writes and removes credentials, and answers which are set then. */
@@ -89,22 +90,31 @@ export class ConnectionChanges {
     });
   }
 
-  /** Once the change is committed. */
-  report({
-    origin,
-    tenantId,
-    action,
-    name,
-    outcome = 'success',
-    details = {},
-  }: ConnectionEvent): void {
-    this.audit.record({
-      ...origin,
-      tenant_id: tenantId,
-      action,
-      target: { type: 'connection', id: name },
-      outcome,
-      details,
-    });
+  /** Has the audit log tell of it if, and only if, the transaction commits. */
+  async record(manager: EntityManager, event: ConnectionEvent): Promise<void> {
+    await this.audit.append(manager, toReport(event));
   }
+
+  /** Tells the audit log of what was refused, and so changed nothing. */
+  reportRefusal(event: ConnectionEvent): void {
+    this.refusals.record(toReport(event));
+  }
+}
+
+function toReport({
+  origin,
+  tenantId,
+  action,
+  name,
+  outcome = 'success',
+  details = {},
+}: ConnectionEvent): AuditReport {
+  return {
+    ...origin,
+    tenant_id: tenantId,
+    action,
+    target: { type: 'connection', id: name },
+    outcome,
+    details,
+  };
 }

@@ -30,23 +30,17 @@ export class CreateConnection {
   async execute(caller: Caller, request: CreateConnectionRequest): Promise<Connection> {
     const type = this.typeOf(request);
     const write = { operation: 'POST /api/v1/connections', body: request };
-    const made: ConnectionRow[] = [];
-    const created = await this.writes.run(caller, write, async (manager) => {
+    return this.writes.run(caller, write, async (manager) => {
       const row = await this.create(manager, caller, request);
-      made.push(row);
-      return toConnection(row, type);
-    });
-    // A repeat makes nothing.
-    if (made.length > 0) {
-      this.changes.report({
+      await this.changes.record(manager, {
         origin: caller.origin,
         tenantId: caller.principal.tenant_id,
         action: 'connection.created',
         name: request.name,
         details: { type: type.name },
       });
-    }
-    return created;
+      return toConnection(row, type);
+    });
   }
 
   private async create(

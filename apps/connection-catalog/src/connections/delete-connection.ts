@@ -35,16 +35,17 @@ export class DeleteConnection {
       if (!which.force) {
         await this.assertUnused(manager, tenant_id, row);
       }
-      return { ...row, removed: await this.remove(manager, tenant_id, row) };
+      const removed = await this.remove(manager, tenant_id, row);
+      await this.changes.record(manager, {
+        origin: caller.origin,
+        tenantId: tenant_id,
+        action: 'connection.deleted',
+        name: which.name,
+        details: { force: which.force },
+      });
+      return { ...row, removed };
     });
     await this.changes.forgetRemoved(tenant_id, connection_id, removed);
-    this.changes.report({
-      origin: caller.origin,
-      tenantId: tenant_id,
-      action: 'connection.deleted',
-      name: which.name,
-      details: { force: which.force },
-    });
   }
 
   private async remove(

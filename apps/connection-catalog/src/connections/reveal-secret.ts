@@ -11,7 +11,7 @@ import { connectionName, type RevealedSecret } from '@soma/contracts';
 import { Problem, type Secret, sleep } from '@soma/kernel';
 import { isDatabaseFault, TenantTransaction } from '@soma/persistence';
 import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
-import { ConnectionChanges } from './connection-changes.ts';
+import { ConnectionChanges, type ConnectionEvent } from './connection-changes.ts';
 import { ConnectionsRepository } from './connections.repository.ts';
 
 /** When a refusal is answered, counted from the request. */
@@ -39,18 +39,14 @@ export class RevealSecret {
   async execute(caller: Caller, request: RevealRequest): Promise<RevealedSecret> {
     const refusal = sleep(REFUSAL_MS);
     const secret = await this.read(caller, request);
-    this.changes.report({
-      origin: caller.origin,
-      tenantId: caller.principal.tenant_id,
-      action: 'connection.secret_revealed',
-      name: shortened(request.name),
-      outcome: secret === undefined ? 'failure' : 'success',
-      details: { field: shortened(request.field) },
-    });
+    const event = eventOf(caller, request);
     if (secret === undefined) {
+      this.changes.reportRefusal({ ...event, outcome: 'failure' });
       await refusal;
       throw secretNotFound();
     }
+    // What the audit log will not tell of is not shown.
+    await this.transaction.run(event.tenantId, (manager) => this.changes.record(manager, event));
     return { field: request.field, value: secret.reveal() };
   }
 
@@ -77,6 +73,16 @@ export class RevealSecret {
       return undefined;
     });
   }
+}
+
+function eventOf({ origin, principal }: Caller, { name, field }: RevealRequest): ConnectionEvent {
+  return {
+    origin,
+    tenantId: principal.tenant_id,
+    action: 'connection.secret_revealed',
+    name: shortened(name),
+    details: { field: shortened(field) },
+  };
 }
 
 /** What somebody typed may be of any length. */

@@ -30,22 +30,23 @@ export class UpdateConnection {
    */
   async execute(caller: Caller, update: ConnectionUpdate): Promise<Connection> {
     const { tenant_id } = caller.principal;
-    const { row, change } = await this.transaction.run(tenant_id, (manager) =>
-      this.change(manager, caller, update),
-    );
-    await this.changes.forgetRemoved(tenant_id, row.connection_id, change.removed);
-    this.changes.report({
-      origin: caller.origin,
-      tenantId: tenant_id,
-      action: 'connection.updated',
-      name: row.name,
-      details: {
-        version: row.version,
-        // Names of fields alone.
-        credentials_set: [...change.written.keys()].join(' '),
-        credentials_removed: change.removed.join(' '),
-      },
+    const { row, change } = await this.transaction.run(tenant_id, async (manager) => {
+      const { row, change } = await this.change(manager, caller, update);
+      await this.changes.record(manager, {
+        origin: caller.origin,
+        tenantId: tenant_id,
+        action: 'connection.updated',
+        name: row.name,
+        details: {
+          version: row.version,
+          // Names of fields alone.
+          credentials_set: [...change.written.keys()].join(' '),
+          credentials_removed: change.removed.join(' '),
+        },
+      });
+      return { row, change };
     });
+    await this.changes.forgetRemoved(tenant_id, row.connection_id, change.removed);
     return toConnection(row, this.types.find(row.type));
   }
 

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '@soma/auth';
 import type { ConnectionHealthReport } from '@soma/contracts';
+import { TenantTransaction } from '@soma/persistence';
 import { ConnectionChanges } from '../connections/connection-changes.ts';
 import { CheckHealth } from './check-health.ts';
 import { ReadHealth } from './read-health.ts';
@@ -9,6 +10,7 @@ import { ReadHealth } from './read-health.ts';
 @Injectable()
 export class TestConnection {
   constructor(
+    private readonly transaction: TenantTransaction,
     private readonly health: ReadHealth,
     private readonly check: CheckHealth,
     private readonly changes: ConnectionChanges,
@@ -20,11 +22,13 @@ export class TestConnection {
     await this.check.execute(await this.health.find(tenantId, name));
     const report = await this.health.report(tenantId, name);
     const { health, reason } = report;
-    this.changes.report({
-      ...{ origin, tenantId, name, action: 'connection.tested' },
-      outcome: reason === null ? 'success' : 'failure',
-      details: { health, reason },
-    });
+    await this.transaction.run(tenantId, (manager) =>
+      this.changes.record(manager, {
+        ...{ origin, tenantId, name, action: 'connection.tested' },
+        outcome: reason === null ? 'success' : 'failure',
+        details: { health, reason },
+      }),
+    );
     return report;
   }
 }

@@ -29,26 +29,26 @@ export class InstallMcpServer {
   async execute(caller: Caller, request: InstallMcpServerRequest): Promise<McpInstallation> {
     const { tenant_id, subject } = caller.principal;
     const entry = findEntry(request.catalog_entry_id);
-    const { before, after } = await this.transaction.run(tenant_id, async (manager) => {
+    const installed = await this.transaction.run(tenant_id, async (manager) => {
       const before = await this.installations.lock(manager, tenant_id, entry.entry_id);
       const connectionId = await this.fittingConnection(manager, tenant_id, {
         entry,
         name: request.connection_name,
       });
       if (before?.connection_id === connectionId) {
-        return { before, after: before };
+        return before;
       }
       const wanted = { ...entry, connection_id: connectionId, installed_by: subject };
       await this.installations.save(manager, tenant_id, wanted);
       await this.changes.announce(manager, tenant_id, { before, after: wanted });
-      return { before, after: await this.saved(manager, tenant_id, entry.entry_id) };
+      const after = await this.saved(manager, tenant_id, entry.entry_id);
+      await this.changes.record(manager, {
+        ...{ caller, action: 'mcp_server.installed', entryId: entry.entry_id },
+        details: { connection_name: after.connection?.name ?? null },
+      });
+      return after;
     });
-    if (before !== after) {
-      const details = { connection_name: after.connection?.name ?? null };
-      const { entry_id: entryId } = entry;
-      this.changes.report({ caller, action: 'mcp_server.installed', entryId, details });
-    }
-    return toInstallation(after);
+    return toInstallation(installed);
   }
 
   /** The id of the connection, which stays until this transaction ends. */

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '@soma/auth';
 import type { AuditReport } from '@soma/contracts';
-import { AuditEvents, ConfigUpdates } from '@soma/messaging';
+import { AuditOutbox, ConfigUpdates } from '@soma/messaging';
 import type { EntityManager } from 'typeorm';
 import { ConnectionUsages, type UsageKey } from '../connections/connection-usages.ts';
 import type { InstallationRow } from './mcp-installations.ts';
@@ -23,7 +23,7 @@ export class McpChanges {
   constructor(
     private readonly usages: ConnectionUsages,
     private readonly updates: ConfigUpdates,
-    private readonly audit: AuditEvents,
+    private readonly audit: AuditOutbox,
   ) {}
 
   /**
@@ -46,9 +46,12 @@ export class McpChanges {
     });
   }
 
-  /** Once the change is committed. */
-  report({ caller: { principal, origin }, action, entryId, details = {} }: McpEvent): void {
-    this.audit.record({
+  /** Has the audit log tell of it if, and only if, the transaction commits. */
+  async record(
+    manager: EntityManager,
+    { caller: { principal, origin }, action, entryId, details = {} }: McpEvent,
+  ): Promise<void> {
+    await this.audit.append(manager, {
       ...origin,
       tenant_id: principal.tenant_id,
       action,

@@ -16,17 +16,14 @@ export class UninstallMcpServer {
   /** What is not installed is gone already, also what the catalog does not have any more. */
   async execute(caller: Caller, entryId: string): Promise<void> {
     const { tenant_id } = caller.principal;
-    const isRemoved = await this.transaction.run(tenant_id, async (manager) => {
+    await this.transaction.run(tenant_id, async (manager) => {
       const before = await this.installations.lock(manager, tenant_id, entryId);
       if (before === undefined) {
-        return false;
+        return;
       }
       await this.installations.remove(manager, tenant_id, entryId);
       await this.changes.announce(manager, tenant_id, { before });
-      return true;
+      await this.changes.record(manager, { caller, action: 'mcp_server.uninstalled', entryId });
     });
-    if (isRemoved) {
-      this.changes.report({ caller, action: 'mcp_server.uninstalled', entryId });
-    }
   }
 }

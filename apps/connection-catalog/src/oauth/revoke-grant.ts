@@ -31,11 +31,8 @@ export class RevokeGrant {
    * @returns Whether the provider knows.
    * @throws {@link Problem} 404 `connection_not_found`, 409 `connection_not_authorized`
    */
-  async execute({ tenant_id, subject }: Principal, name: string): Promise<boolean> {
-    const { connection, grant } = await this.end(tenant_id, name);
-    if (grant.status !== 'revoked') {
-      this.events.revoked(connection, subject);
-    }
+  async execute(principal: Principal, name: string): Promise<boolean> {
+    const { connection, grant } = await this.end(principal, name);
     const told = await this.tellProvider(connection, grant);
     // Kept for a repeat where the provider did not listen, and for nothing else.
     if (told !== 'failed') {
@@ -46,10 +43,10 @@ export class RevokeGrant {
 
   /** First of all nobody gets the token any more, whatever the provider says. */
   private end(
-    tenantId: string,
+    { tenant_id, subject }: Principal,
     name: string,
   ): Promise<{ connection: OAuthConnection; grant: GrantRow }> {
-    return this.transaction.run(tenantId, async (manager) => {
+    return this.transaction.run(tenant_id, async (manager) => {
       const connection = await this.connections.findByName(manager, name);
       if (connection === undefined) {
         throw connectionNotFound();
@@ -62,6 +59,7 @@ export class RevokeGrant {
         const state = revoked(stateOf(grant), 'revoked_by_request');
         await this.grants.storeEnd(manager, connection.connection_id, state);
         await this.events.announce(manager, [{ connection }]);
+        await this.events.revoked(manager, connection, subject);
       }
       return { connection, grant };
     });

@@ -4,6 +4,7 @@ import { RepeatedWork } from '@soma/kernel';
 import type { SweepTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import type { CoalescingProducer } from '../coalescing-producer.ts';
+import { isOnlySender } from '../only-sender.ts';
 import type { OutgoingRecord } from '../outgoing-record.ts';
 
 /** A revocation is to be known everywhere within a second. */
@@ -54,7 +55,7 @@ export class ConfigUpdatesRelay implements OnApplicationBootstrap, OnApplication
 
   private async publishWaiting(): Promise<void> {
     await this.sweep.run(async (manager) => {
-      if (!(await isOnlySender(manager, this.schema))) {
+      if (!(await isOnlySender(manager, `${this.schema}.config_updates`))) {
         return;
       }
       const rows = await manager.query<Row[]>(
@@ -70,15 +71,6 @@ export class ConfigUpdatesRelay implements OnApplicationBootstrap, OnApplication
       }
     });
   }
-}
-
-/** Ends with the transaction, also when the process dies. */
-async function isOnlySender(manager: EntityManager, schema: string): Promise<boolean> {
-  const [answer] = await manager.query<{ locked: boolean }[]>(
-    `SELECT pg_try_advisory_xact_lock(hashtext($1)) AS locked`,
-    [`${schema}.config_updates`],
-  );
-  return answer?.locked === true;
 }
 
 async function markPublished(manager: EntityManager, schema: string, rows: Row[]): Promise<void> {

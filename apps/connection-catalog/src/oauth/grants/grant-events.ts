@@ -1,5 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
-import { AuditEvents } from '@soma/messaging';
+import type { AuditReport } from '@soma/contracts';
+import { AuditOutbox } from '@soma/messaging';
 import type { EntityManager } from 'typeorm';
 import type { OAuthConnection } from '../connections/oauth-connections.ts';
 import type { GrantStatus } from './grant-lifecycle.ts';
@@ -18,14 +19,17 @@ const ACTIONS: Record<GrantStatus, string> = {
   reauthorization_required: 'connection.reauthorization_required',
 };
 
-/** Tells the rest of Soma, and the audit log, what becomes of grants. */
+/**
+ * Tells the rest of Soma, and the audit log, what becomes of grants, in the transactions in which it
+ * becomes so.
+ */
 @Injectable()
 export class GrantEvents {
   private readonly logger = new Logger(GrantEvents.name);
 
-  constructor(private readonly audit: AuditEvents) {}
+  constructor(private readonly audit: AuditOutbox) {}
 
-  /** In the transaction of the change: whoever holds a copy of a token lets go of it. */
+  /** Whoever holds a copy of a token lets go of it. */
   async announce(
     manager: EntityManager,
     changes: readonly { connection: OAuthConnection }[],
@@ -39,23 +43,40 @@ export class GrantEvents {
     ]);
   }
 
-  /** After the change: a grant that somebody gave. */
-  authorized({ connection, grantType, authorizedBy }: GivenGrant): void {
-    this.record(connection, 'connection.authorized', {
-      subject: authorizedBy,
-      details: { grant_type: grantType },
-    });
+  /** A grant that somebody gave. */
+  async authorized(
+    manager: EntityManager,
+    { connection, grantType, authorizedBy }: GivenGrant,
+  ): Promise<void> {
+    const by = { subject: authorizedBy, details: { grant_type: grantType } };
+    await this.audit.append(manager, toReport(connection, 'connection.authorized', by));
   }
 
-  /** After the change: a grant that somebody took back. */
-  revoked(connection: OAuthConnection, subject: string): void {
-    this.record(connection, ACTIONS.revoked, { subject, details: {} });
+  /** A grant that somebody took back. */
+  async revoked(
+    manager: EntityManager,
+    connection: OAuthConnection,
+    subject: string,
+  ): Promise<void> {
+    const by = { subject, details: {} };
+    await this.audit.append(manager, toReport(connection, ACTIONS.revoked, by));
   }
 
-  /** After the change: what a renewal came to. */
-  renewed({ held, next, connection, renewal }: RenewedGrant, hasCounted: boolean): void {
+  /** What renewals came to that counted. */
+  async renewed(manager: EntityManager, counted: readonly RenewedGrant[]): Promise<void> {
+    const reports = counted
+      .filter(hasChanged)
+      .map(({ connection, next: { status, reason } }) =>
+        toReport(connection, ACTIONS[status], { details: { reason } }),
+      );
+    await this.audit.append(manager, ...reports);
+  }
+
+  /** After the change: counts and logs what a renewal came to. */
+  note(renewed: RenewedGrant, hasCounted: boolean): void {
+    const { next, connection, renewal } = renewed;
     renewals.inc({ outcome: hasCounted ? (renewal?.kind ?? 'over') : 'overtaken' });
-    if (!hasCounted || held.state.status === next.status) {
+    if (!hasCounted || !hasChanged(renewed)) {
       return;
     }
     const { name } = connection;
@@ -65,21 +86,24 @@ export class GrantEvents {
       status: next.status,
       reason: next.reason,
     });
-    this.record(connection, ACTIONS[next.status], { details: { reason: next.reason } });
   }
+}
 
-  private record(
-    { tenant_id, name }: OAuthConnection,
-    action: string,
-    { subject, details }: { subject?: string; details: Record<string, string | null> },
-  ): void {
-    this.audit.record({
-      ...{ tenant_id, action, details, request_id: null },
-      actor: subject === undefined ? ITSELF : { subject, address: null },
-      target: { type: 'connection', id: name },
-      outcome: action === ACTIONS.reauthorization_required ? 'failure' : 'success',
-    });
-  }
+function hasChanged({ held, next }: RenewedGrant): boolean {
+  return held.state.status !== next.status;
+}
+
+function toReport(
+  { tenant_id, name }: OAuthConnection,
+  action: string,
+  { subject, details }: { subject?: string; details: AuditReport['details'] },
+): AuditReport {
+  return {
+    ...{ tenant_id, action, details, request_id: null },
+    actor: subject === undefined ? ITSELF : { subject, address: null },
+    target: { type: 'connection', id: name },
+    outcome: action === ACTIONS.reauthorization_required ? 'failure' : 'success',
+  };
 }
 
 const UPSERT = `

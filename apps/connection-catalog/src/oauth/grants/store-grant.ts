@@ -56,7 +56,7 @@ export class StoreGrant {
       });
       await alongside(manager);
       await this.events.announce(manager, [given]);
+      await this.events.authorized(manager, given);
     });
-    this.events.authorized(given);
   }
 }

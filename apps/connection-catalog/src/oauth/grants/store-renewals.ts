@@ -44,7 +44,7 @@ export class StoreRenewals {
     if (!hasCounted && renewed.tokenVersion !== undefined) {
       await this.forgetRevoked(renewed.held.row);
     }
-    this.events.renewed(renewed, hasCounted);
+    this.events.note(renewed, hasCounted);
     return hasCounted;
   }
 
@@ -75,6 +75,7 @@ export class StoreRenewals {
     const counted = items.filter(({ held }) => ids.has(held.row.connection_id));
     await this.pauses.note(manager, items);
     await this.events.announce(manager, counted);
+    await this.events.renewed(manager, counted);
     return counted;
   }
 }
