@@ -4,6 +4,7 @@ import { format, resolveConfig } from 'prettier';
 import { accept } from './accept.bench.ts';
 import { authorisation } from './authorisation.bench.ts';
 import { authentication } from './authentication.bench.ts';
+import { connections } from './connections.bench.ts';
 import { fanOut } from './fan-out.bench.ts';
 import { type Report, tableOf } from './figure.ts';
 import { firstToken } from './first-token.bench.ts';
@@ -24,6 +25,7 @@ const benches = new Map<string, () => Promise<Report>>([
   ['authorisation', authorisation],
   ['secrets', secrets],
   ['refresh', refresh],
+  ['connections', connections],
 ]);
 
 const [only] = process.argv.slice(2);

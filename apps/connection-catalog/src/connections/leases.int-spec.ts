@@ -122,25 +122,28 @@ describe('connections as other services use them', () => {
     expect((await resolve({ tenant: 'acme' })).status).toBe(401);
   });
 
-  it('refuses a token that a partner bound to a key of their own (P7)', async () => {
-    // As any client of the gateway can get one: its audience is the gateway.
-    const tokens = new ServiceTokens({
-      tokenUrl: servers.issuer.tokenUrl,
-      clientId: 'partner',
-      clientSecret: new Secret('theirs'),
-    });
-    const response = await fetch(`${catalog.url}/internal/v1/connections/resolve`, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json',
-        authorization: `Bearer ${(await tokens.tokenFor('gateway')).reveal()}`,
-        ...(await tokens.principalHeader('connection-catalog', WORKER)),
-      },
-      body: JSON.stringify({ name: await connect({ token: 't' }), purpose: 'tool' }),
-    });
+  it.each(['gateway', 'connection-catalog'])(
+    'refuses a token that a partner bound to a key of their own, naming a principal for %s (P7)',
+    async (audience) => {
+      // As any client of the gateway can get one: its audience is the gateway.
+      const tokens = new ServiceTokens({
+        tokenUrl: servers.issuer.tokenUrl,
+        clientId: 'partner',
+        clientSecret: new Secret('theirs'),
+      });
+      const response = await fetch(`${catalog.url}/internal/v1/connections/resolve`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          authorization: `Bearer ${(await tokens.tokenFor('gateway')).reveal()}`,
+          ...(await tokens.principalHeader(audience, WORKER)),
+        },
+        body: JSON.stringify({ name: await connect({ token: 't' }), purpose: 'tool' }),
+      });
 
-    expect(response.status).toBe(401);
-  });
+      expect(response.status).toBe(401);
+    },
+  );
 
   it('deletes nothing that something depends on, unless it is forced', async () => {
     const name = await connect({ token: 't' });
