@@ -38,7 +38,8 @@ const placeSchema = z.discriminatedUnion('in', [
     prefix: z.string().optional(),
   }),
   z.strictObject({ in: z.literal('query'), field: name, name: z.string().min(1) }),
-  z.strictObject({ in: z.literal('path'), field: name, prefix: path }),
+  // Something of its own stands before it: a part that is but dots would lead upwards.
+  z.strictObject({ in: z.literal('path'), field: name, prefix: path.regex(/[a-z0-9]$/i) }),
   z.strictObject({ in: z.literal('basic'), username: name.optional(), password: name }),
 ]);
 

@@ -41,7 +41,17 @@ describe('connectionRequest', () => {
     const path = request('/x', { credentials: [{ in: 'path', field: 'key', prefix: '/bot' }] });
 
     expect(query?.url.href).toBe('https://crm.example/base/x?a=1&k=k3y');
-    expect(path?.url.href).toBe('https://crm.example/botk3y/base/x');
+    const odd = connectionRequest(
+      { ...ACCESS, credentials: [{ in: 'path', field: 'key', prefix: '/bot' }] },
+      '/x',
+      {
+        fields: { base_url: 'https://crm.example' },
+        credentials: new Map([['key', new Secret('1:a/../../b?c')]]),
+      },
+    );
+
+    expect(odd?.url.href).toBe('https://crm.example/bot1:a%2F..%2F..%2Fb%3Fc/x');
+    expect(path?.url.href).toBe('https://crm.example/base/botk3y/x');
   });
 
   it('puts nothing where the field is not set', () => {

@@ -31,8 +31,9 @@ export function connectionRequest(
   }
   const url = below(base, path, access.allowedPaths ?? ['/']);
   const request = { url, headers: new Headers(access.headers) };
+  const root = new URL(base).pathname.replace(/\/+$/, '');
   access.credentials.forEach((place) => {
-    putCredential(request, place, values);
+    putCredential({ ...request, root }, place, values);
   });
   return request;
 }
@@ -73,7 +74,7 @@ function baseUrlOf({ baseUrl }: HttpAccess, fields: FieldValues): string | undef
 }
 
 function putCredential(
-  { url, headers }: ConnectionRequest,
+  { url, headers, root }: ConnectionRequest & { root: string },
   place: CredentialPlace,
   values: ConnectionValues,
 ): void {
@@ -93,8 +94,18 @@ function putCredential(
       url.searchParams.set(place.name, value);
       return;
     case 'path':
-      url.pathname = place.prefix + value + url.pathname;
+      url.pathname = belowRoot(url.pathname, root, place.prefix + inPath(value));
   }
+}
+
+/** A credential before a path stands behind that of the base URL. */
+function belowRoot(path: string, root: string, credential: string): string {
+  return root + credential + path.slice(root.length);
+}
+
+/** It stays one part of the path, whatever is in it; tokens of Telegram are known with their colon. */
+function inPath(value: string): string {
+  return encodeURIComponent(value).replaceAll('%3A', ':');
 }
 
 function putHeader(

@@ -21,6 +21,8 @@ const BEHAVIOUR: Record<string, (request: IncomingMessage, response: ServerRespo
   '/no-head': ({ method }, response) =>
     void response.writeHead(method === 'HEAD' ? 405 : 200).end(),
   '/broken': (_request, response) => void response.writeHead(500).end(),
+  '/bot1:good/getMe': (_request, response) => void response.end('{"ok":true,"result":{}}'),
+  '/bot1:bad/getMe': (_request, response) => void response.end('{"ok":false}'),
   '/busy': (_request, response) => void response.writeHead(429).end(),
   '/inward': (_request, response) => {
     response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data/' }).end();
@@ -33,8 +35,8 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
     behave(request, response);
     return;
   }
-  const { authorization, 'x-api-key': key } = request.headers;
-  const isGood = authorization === `Bearer ${TOKEN}` || key === TOKEN;
+  const { authorization, 'x-api-key': key, 'x-goog-api-key': googleKey } = request.headers;
+  const isGood = authorization === `Bearer ${TOKEN}` || [key, googleKey].includes(TOKEN);
   response.writeHead(isGood ? 200 : 401, { 'content-type': 'application/json' });
   response.end(JSON.stringify(isGood ? { login: 'octocat' } : { message: 'Bad credentials' }));
 }
@@ -119,6 +121,7 @@ describe('the health of connections', () => {
     ['anthropic', { base_url: 'API/anthropic/v1' }, 'GET /anthropic/v1/models?limit=1'],
     ['meta', { api_url: 'API/meta/v24.0' }, 'GET /meta/v24.0/me?fields=id'],
     ['stripe', { api_url: 'API/stripe' }, 'GET /stripe/v1/balance'],
+    ['gemini', { base_url: 'API/gemini/v1beta' }, 'GET /gemini/v1beta/models?pageSize=1'],
     ['generic_http', { base_url: 'API/generic' }, 'HEAD /generic'],
   ])('asks %s by what costs and changes nothing', async (type, given, request) => {
     const key = ['github', 'meta', 'generic_http'].includes(type) ? 'token' : 'api_key';
@@ -135,6 +138,14 @@ describe('the health of connections', () => {
     const asked = requests.filter((each) => each.split('/')[1] === folder);
     expect(new Set(asked)).toEqual(new Set([request]));
     expect(JSON.stringify([good, bad])).not.toContain(TOKEN);
+  });
+
+  it('believes what an answer says, where all have status 200', async () => {
+    const good = await check('telegram', { api_url: api, token: '1:good' });
+    const bad = await check('telegram', { api_url: api, token: '1:bad' });
+
+    expect(good).toMatchObject({ health: 'healthy' });
+    expect(bad).toMatchObject({ reason: 'credential_refused' });
   });
 
   it('asks by GET where the other side knows no HEAD', async () => {
