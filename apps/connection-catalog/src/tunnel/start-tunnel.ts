@@ -1,8 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { Caller } from '@soma/auth';
-import type { TunnelProviderName, TunnelStatus } from '@soma/contracts';
+import type { AuditReport, TunnelProviderName, TunnelStatus } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
-import { AuditEvents } from '@soma/messaging';
+import { AuditOutbox } from '@soma/messaging';
+import { TenantTransaction } from '@soma/persistence';
 import { OperatorRule } from './operator-rule.ts';
 import { ReadTunnel } from './read-tunnel.ts';
 import { TunnelOwner } from './tunnel-owner.ts';
@@ -15,8 +16,9 @@ export class StartTunnel {
     @Inject(TUNNEL_PROVIDERS) private readonly providers: TunnelProviders,
     private readonly operator: OperatorRule,
     private readonly owner: TunnelOwner,
+    private readonly transaction: TenantTransaction,
     private readonly read: ReadTunnel,
-    private readonly audit: AuditEvents,
+    private readonly audit: AuditOutbox,
   ) {}
 
   /**
@@ -30,7 +32,7 @@ export class StartTunnel {
       throw notConfigured(name);
     }
     await this.owner.open(provider, principal.subject);
-    this.audit.record({
+    await this.record({
       ...origin,
       tenant_id: principal.tenant_id,
       action: 'tunnel.started',
@@ -39,6 +41,16 @@ export class StartTunnel {
       details: {},
     });
     return this.read.execute(principal.tenant_id);
+  }
+
+  /** A tunnel that the audit log would not tell of does not stay open; it dies with its pod, too. */
+  private async record(report: AuditReport): Promise<void> {
+    try {
+      await this.transaction.run(report.tenant_id, (manager) => this.audit.append(manager, report));
+    } catch (error) {
+      await this.owner.closeOwn();
+      throw error;
+    }
   }
 }
 

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { Caller } from '@soma/auth';
 import type { TunnelStatus } from '@soma/contracts';
 import { Problem, sleep } from '@soma/kernel';
-import { AuditEvents } from '@soma/messaging';
+import { AuditOutbox } from '@soma/messaging';
 import { TenantTransaction } from '@soma/persistence';
 import { OperatorRule } from './operator-rule.ts';
 import { ReadTunnel } from './read-tunnel.ts';
@@ -18,7 +18,7 @@ export class StopTunnel {
     private readonly leases: TunnelLeases,
     private readonly operator: OperatorRule,
     private readonly read: ReadTunnel,
-    private readonly audit: AuditEvents,
+    private readonly audit: AuditOutbox,
   ) {}
 
   /**
@@ -29,21 +29,19 @@ export class StopTunnel {
   async execute({ principal, origin }: Caller): Promise<TunnelStatus> {
     this.operator.assert(principal);
     const { tenant_id } = principal;
-    const isRunning = await this.transaction.run(tenant_id, (manager) =>
-      this.leases.requestStop(manager),
-    );
-    const status = await this.stopped(tenant_id);
-    if (isRunning) {
-      this.audit.record({
-        ...origin,
-        tenant_id,
-        action: 'tunnel.stopped',
-        target: { type: 'tunnel', id: 'tunnel' },
-        outcome: 'success',
-        details: {},
-      });
-    }
-    return status;
+    await this.transaction.run(tenant_id, async (manager) => {
+      if (await this.leases.requestStop(manager)) {
+        await this.audit.append(manager, {
+          ...origin,
+          tenant_id,
+          action: 'tunnel.stopped',
+          target: { type: 'tunnel', id: 'tunnel' },
+          outcome: 'success',
+          details: {},
+        });
+      }
+    });
+    return this.stopped(tenant_id);
   }
 
   /** Its owner closes it at the next beat. Where the owner is dead, its lease ends. */
