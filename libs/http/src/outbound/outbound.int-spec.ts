@@ -1,12 +1,14 @@
 import { Resolver } from 'node:dns/promises';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type DnsServer, startDnsServer } from '@soma/testing';
+import { type DnsServer, ownCertificate, startDnsServer } from '@soma/testing';
 import { Outbound, type OutboundRequest } from './outbound.ts';
 
 const ALLOWED = '127.0.0.1';
@@ -245,6 +247,34 @@ describe('Outbound', () => {
     const signal = AbortSignal.abort(new Error('enough'));
 
     await expect(fetchFrom('good.test', '/', { signal })).rejects.toThrow('enough');
+  });
+
+  it('trusts who can prove the name that was asked for, and nobody else', async () => {
+    const { certificate, ...key } = await ownCertificate('good.test');
+    const server = createTlsServer(key, (_request, response) => response.end('proven'));
+    running.defer(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    await once(server.listen(0, ALLOWED), 'listening');
+    const { port: tlsPort } = server.address() as AddressInfo;
+    const untrusted = outbound.fetch(`https://good.test:${tlsPort}/`);
+    await expect(untrusted).rejects.toMatchObject({ name: 'TransientError' });
+
+    const before = getCACertificates();
+    setDefaultCACertificates([...before, certificate]);
+    running.defer(() => {
+      setDefaultCACertificates(before);
+    });
+
+    // The connection goes to an address, and the certificate is of the name.
+    const proven = await outbound.fetch(`https://good.test:${tlsPort}/`);
+    expect(await proven.text()).toBe('proven');
+    const other = outbound.fetch(`https://other.test:${tlsPort}/`);
+    await expect(other).rejects.toMatchObject({ name: 'TransientError' });
+    await expect(other.catch((error: unknown) => inspect(error, { depth: 10 }))).resolves.toContain(
+      'ERR_TLS_CERT_ALTNAME_INVALID',
+    );
   });
 
   it('says where to connect to without HTTP', async () => {
