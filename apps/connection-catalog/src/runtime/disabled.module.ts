@@ -1,12 +1,26 @@
-import { type DynamicModule, Module } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
-import { DisabledGuard } from './disabled.guard.ts';
+import { type DynamicModule, Module, NotFoundException } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import type { FastifyInstance } from 'fastify';
 
-/** Closes the partners' routes where the operator has turned integrations off. It must come first. */
+/** What partners reach here. */
+const PARTNER_ROUTES = /^\/+api\//;
+
+/** Closes the partners' routes where the operator has turned integrations off. */
 @Module({})
 export class DisabledModule {
   static unless(isEnabled: boolean): DynamicModule {
-    const guards = isEnabled ? [] : [{ provide: APP_GUARD, useClass: DisabledGuard }];
-    return { module: DisabledModule, providers: guards };
+    return { module: DisabledModule, imports: isEnabled ? [] : [ClosedModule] };
+  }
+}
+
+/** Answers as if there were no such routes, before anybody is asked who they are. */
+@Module({})
+class ClosedModule {
+  constructor({ httpAdapter }: HttpAdapterHost) {
+    // The hooks of the whole server run before those of a route, of which authentication is one.
+    httpAdapter.getInstance<FastifyInstance>().addHook('onRequest', (request, _reply, done) => {
+      if (PARTNER_ROUTES.test(request.routeOptions.url ?? '')) done(new NotFoundException());
+      else done();
+    });
   }
 }
