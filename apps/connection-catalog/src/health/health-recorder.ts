@@ -38,7 +38,9 @@ export class HealthRecorder {
           : nextHealth(current, outcome.reason === null, threshold);
       await this.repository.record(manager, row, { state, outcome, nextInMs: this.nextInMs() });
       if (state.health !== current.health) {
-        await this.changes.announce(manager, row.tenant_id, row);
+        // Not the connection itself: nobody has to let go of what it was resolved to.
+        const name = `${row.name}:health`;
+        await this.changes.announce(manager, row.tenant_id, { name, version: row.version });
       }
     });
   }

@@ -332,7 +332,7 @@ describe('the health of connections', () => {
     const listed = await catalog.send('GET', `${PATH}?health=unhealthy`);
     const told = await servers.database.execute(
       `SELECT count(*)::int AS count FROM catalog.config_updates WHERE entity_id = $1`,
-      [`acme:${name}`],
+      [`acme:${name}:health`],
     );
     const repaired = { fields: { base_url: `${api}/no-head` } };
     await catalog.send('PATCH', `${PATH}/${name}`, { body: repaired });
