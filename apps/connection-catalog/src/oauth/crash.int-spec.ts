@@ -101,28 +101,30 @@ describe('a pod that is killed between the answer of a provider and its storing 
   }
 
   async function killPodBeforeItStores(): Promise<void> {
-    const all = [graceful, strict, durable];
-    const ids = all.map(({ id }) => id);
     const locks = await openDataSource({ url: new Secret(servers.database.ownerUrl) });
     const runner = locks.createQueryRunner();
     try {
       await holdUp(runner);
-      await servers.database.execute(
-        'UPDATE catalog.oauth_grants SET due_at = now(), expires_at = now() WHERE connection_id = ANY ($1)',
-        [ids],
-      );
       const pod = await startPod();
-      await graceful.provider.until(() => isHeldUp(all));
+      // One after the other: what comes at once is stored at once, and would be held up together.
+      await makeDue([durable]);
+      await durable.provider.until(() => isHeldUp([durable], 1));
+      await makeDue([graceful, strict]);
+      await strict.provider.until(() => isHeldUp([graceful, strict], 2));
       pod.kill('SIGKILL');
       await once(pod, 'exit');
     } finally {
       await runner.rollbackTransaction();
       await locks.destroy();
     }
-    // As if the time of its lease had passed.
+    // As if the time of its leases had passed.
+    await servers.database.execute('UPDATE catalog.oauth_grants SET leased_until = now()');
+  }
+
+  async function makeDue(some: Authorised[]): Promise<void> {
     await servers.database.execute(
-      'UPDATE catalog.oauth_grants SET leased_until = now() WHERE connection_id = ANY ($1)',
-      [ids],
+      'UPDATE catalog.oauth_grants SET due_at = now(), expires_at = now() WHERE connection_id = ANY ($1)',
+      [some.map(({ id }) => id)],
     );
   }
 
@@ -157,15 +159,16 @@ describe('a pod that is killed between the answer of a provider and its storing 
     return pod;
   }
 
-  async function isHeldUp(all: Authorised[]): Promise<boolean> {
+  /** Whether they are answered, and so many transactions wait. */
+  async function isHeldUp(some: Authorised[], transactions: number): Promise<boolean> {
     const [row] = await servers.database.execute(
       `SELECT count(*)::int AS waiting FROM pg_stat_activity
         WHERE datname = current_database() AND wait_event_type = 'Lock'
           -- The check of a connection's health and the relay may wait for the same row.
           AND query ~ 'secret_versions|AS changed'`,
     );
-    const isAnswered = all.every(({ provider }) => provider.count(REFRESH) === 1);
-    return isAnswered && row?.['waiting'] === all.length;
+    const isAnswered = some.every(({ provider }) => provider.count(REFRESH) === 1);
+    return isAnswered && Number(row?.['waiting']) >= transactions;
   }
 
   async function askFromFiftyPods(): Promise<typeof answers> {

@@ -10,7 +10,7 @@ import type { CatalogServers, TestAnswer, TestCaller, TestCatalog } from '../spe
 import { AccessTokens } from './grants/access-tokens.ts';
 
 /** Where browsers reach the catalog, as providers know it. Nothing listens there. */
-export const API_BASE_URL = 'https://soma.example';
+const API_BASE_URL = 'https://soma.example';
 const CALLBACK = `${API_BASE_URL}/api/v1/oauth/callback`;
 const CLIENT_ID = 'soma';
 

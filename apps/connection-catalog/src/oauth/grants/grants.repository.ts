@@ -15,7 +15,7 @@ import type { GrantState } from './grant-lifecycle.ts';
  * How long a process may take with one grant before another one takes it over: longer than a provider
  * may take to answer.
  */
-export const LEASE_SECONDS = 20;
+const LEASE_SECONDS = 20;
 
 /** What is stored of a renewal. */
 export interface GrantChange {

@@ -2,7 +2,7 @@ import { Problem, TransientError } from '@soma/kernel';
 import { ProviderRefusal, UnclearAnswer } from './provider-error.ts';
 
 /** What a client is told of a provider that it is waiting for. Other errors go on as they are. */
-export function asProblem(error: unknown): unknown {
+function asProblem(error: unknown): unknown {
   if (error instanceof ProviderRefusal) {
     return new Problem({
       status: 422,
