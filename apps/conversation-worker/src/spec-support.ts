@@ -24,7 +24,8 @@ import {
 } from '@soma/messaging';
 import { migrate } from '@soma/migrations';
 import { createLogger } from '@soma/observability';
-import { AcceptTurns, Timeline } from '@soma/sessions';
+import { openDataSource, TenantTransaction } from '@soma/persistence';
+import { AcceptTurns, RowAnnouncer, Sessions, Timeline } from '@soma/sessions';
 import {
   createTestDatabase,
   createTestKafka,
@@ -116,6 +117,21 @@ export async function startWorker(
   });
   const service = await createService(AppModule.configure(config, tools));
   return new TestWorker(await startConsumers(running, service));
+}
+
+/** Deletes a session as a gateway does, which alone may. */
+export async function deleteSession(
+  { database }: WorkerServers,
+  principal: Principal,
+  sessionId: string,
+): Promise<void> {
+  const dataSource = await openDataSource({ url: new Secret(await database.loginUrl('gateway')) });
+  try {
+    const announcer: RowAnnouncer = { publish: () => undefined };
+    await new Sessions(new TenantTransaction(dataSource), announcer).delete(principal, sessionId);
+  } finally {
+    await dataSource.destroy();
+  }
 }
 
 async function startConsumers<Service extends INestApplication>(

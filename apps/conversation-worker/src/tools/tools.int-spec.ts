@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RowEvent, ToolRequest } from '@soma/contracts';
 import { newIdentifier } from '@soma/kernel';
-import { AcceptTurns, CancelTurns, Sessions } from '@soma/sessions';
+import { AcceptTurns, CancelTurns } from '@soma/sessions';
 import type { TestModelServer } from '@soma/testing';
 import {
   acme,
   attempts,
+  deleteSession,
   type Executor,
   startExecutor,
   startServers,
@@ -172,7 +173,7 @@ describe('a turn with tools', () => {
     const { session_id } = await worker.say(message);
     const [request] = (await executor.requestsOf(session_id)) as [ToolRequest];
 
-    await worker.get(Sessions).delete(acme, session_id);
+    await deleteSession(servers, acme, session_id);
     await executor.answer(request, { output: 'late' });
     await oneMoreTurn(newIdentifier(), 1);
 

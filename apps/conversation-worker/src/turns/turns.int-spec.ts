@@ -2,13 +2,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { conversationInbound, sessionKey } from '@soma/contracts';
 import { newIdentifier } from '@soma/kernel';
 import { CoalescingProducer } from '@soma/messaging';
-import { AcceptTurns, CancelTurns, Personas, Sessions } from '@soma/sessions';
+import { AcceptTurns, CancelTurns, Personas } from '@soma/sessions';
 import type { TestModelServer } from '@soma/testing';
 import {
   acme,
   attempts,
   ENDS,
   follow,
+  deleteSession,
   startServers,
   startWorker,
   type TestWorker,
@@ -249,7 +250,7 @@ describe('the worker', () => {
     const { session_id } = await say(slow);
     await until(() => models.calls.some(({ message }) => message === slow));
 
-    await worker.get(Sessions).delete(acme, session_id);
+    await deleteSession(servers, acme, session_id);
 
     await until(() => models.calls.find(({ message }) => message === slow)?.state === 'aborted');
   });
