@@ -82,6 +82,7 @@ describeAgent('the policy agent of the chart (skipped where helm or OPA is not i
       args.find((arg) => arg.startsWith('--set=services.identity.url='))?.split('=')[2],
     ]);
     expect(identities).toEqual([
+      ['connection-catalog', 'http://auth.default.svc.cluster.local:8080'],
       ['conversation-worker', 'http://auth.default.svc.cluster.local:8080'],
       ['gateway', 'http://auth.default.svc.cluster.local:8080'],
       ['identity', 'http://localhost:8080'],
