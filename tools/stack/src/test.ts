@@ -49,7 +49,7 @@ async function runTests(): Promise<number> {
 
 /** Each project writes its report beside its sources; the results of an earlier run do not count. */
 async function runProjects(environment: Record<string, string>): Promise<number> {
-  const runner = ['node_modules/nx/dist/bin/nx.js', 'run-many', '-t', 'test', '--parallel', '2'];
+  const runner = ['node_modules/nx/dist/bin/nx.js', 'run-many', '-t', 'test', '--parallel', '3'];
   // Such as `--projects gateway,kernel`.
   const choice = process.argv.slice(2);
   const jest = ['--json', `--outputFile=dist/${REPORT}`];
