@@ -77,8 +77,8 @@ describe('connections as other services use them', () => {
 
   it('holds a lease, and lets go of it within a second of a change', async () => {
     const name = await connect({ token: 'old' });
-    const first = await lease(name);
-    expect(await lease(name)).toBe(first);
+    // The word that it was made may come in between, and is a change like any other.
+    await until(async () => (await lease(name)) === (await lease(name)) || undefined);
 
     await catalog.send('PATCH', `${PATH}/${name}`, { body: { fields: { token: 'new' } } });
     const changedAt = performance.now();
