@@ -1,9 +1,11 @@
-import { newIdentifier, TransientError } from '@soma/kernel';
+import { newIdentifier, retryTransient, TransientError } from '@soma/kernel';
 import type { Batch } from 'kafkajs';
 import { type IncomingRecord, toIncomingRecord } from './incoming-record.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
 
 const READ_LIMIT_MS = 30_000;
+/** About ten seconds. */
+const LOOK_ATTEMPTS = 8;
 
 /** Reads all that lies on a topic at this moment, each partition in its order, and then ends. */
 export async function readTopic(
@@ -39,7 +41,11 @@ export async function readTopic(
 
 /** The offset behind the last record of each partition that has any. */
 async function endsOf(connection: KafkaConnection, name: string): Promise<Map<number, bigint>> {
-  const offsets = await connection.administer((admin) => admin.fetchTopicOffsets(name));
+  // A topic that has just been made may have no leader for a moment.
+  const offsets = await retryTransient(
+    () => connection.administer((admin) => admin.fetchTopicOffsets(name)),
+    { attempts: LOOK_ATTEMPTS },
+  );
   const filled = offsets.filter(({ low, high }) => low !== high);
   return new Map(filled.map(({ partition, high }) => [partition, BigInt(high)]));
 }
