@@ -2,9 +2,9 @@ import type { Client } from './client.ts';
 import { Conversation } from './conversation.ts';
 import { type EchoTrips, startEchoTrips } from './echo-trips.ts';
 import { type Figure, figureOf, type Report } from './figure.ts';
-import { startApp, startBareService } from './processes.ts';
+import { startApp, startBareService, startProgram } from './processes.ts';
 import { interleave, median, quantile } from './rounds.ts';
-import { startServers } from './servers.ts';
+import { type Servers, startServers } from './servers.ts';
 
 const SESSIONS = 10;
 const TRIPS = 50;
@@ -25,6 +25,7 @@ export async function firstToken(): Promise<Report> {
   const client = { url: gateway.url, token: servers.token };
   // About as long as the records that Soma sends.
   await using echo = await startEchoTrips(servers.kafka.brokers, 'x'.repeat(400));
+  await using durable = await startBareConversations(servers, model.url);
 
   const ownTimes: number[] = [];
   const rounds = await interleave({
@@ -33,18 +34,23 @@ export async function firstToken(): Promise<Report> {
       ownTimes.push(own);
       return [own];
     },
-    soma: () => tripsOfSoma(client),
+    soma: () => tripsOfConversations(client),
     bare: () => tripsOfEcho(echo),
+    durable: () => tripsOfConversations(durable),
   });
   return {
     figures: [
       latencyFigure({ name: 'p50', share: 0.5, atMost: 3 }, rounds),
       latencyFigure({ name: 'p99', share: 0.99, atMost: 3.5 }, rounds),
+      durableFigure({ name: 'p50', share: 0.5 }, rounds),
+      durableFigure({ name: 'p99', share: 0.99 }, rounds),
     ],
     settings: [
       `first token: one message at a time, ${TRIPS} a round, on open streams of ${SESSIONS} ` +
         `sessions; the model's own first token (${median(ownTimes).toFixed(1)} ms) is taken off; ` +
         'bare is one record there and back over two topics, autoCommit off.',
+      'first token, as durable: bare is the same path over HTTP, one committed INSERT, one record, one ' +
+        "committed UPDATE, the model's answer, one record and an open response, and nothing else.",
     ],
   };
 }
@@ -53,6 +59,7 @@ interface Round {
   own: number[];
   soma: number[];
   bare: number[];
+  durable: number[];
 }
 
 function latencyFigure(
@@ -64,6 +71,20 @@ function latencyFigure(
     rounds.map(({ own, soma, bare }) => ({
       soma: quantile(soma, share) - median(own),
       bare: quantile(bare, share),
+    })),
+  );
+}
+
+/** Beside the least that keeps a message and its turn through a crash, as Soma must. */
+function durableFigure(
+  { name, share }: { name: string; share: number },
+  rounds: readonly Round[],
+): Figure {
+  return figureOf(
+    { name: `message to first token, to a path as durable, ${name}`, unit: 'ms' },
+    rounds.map(({ own, soma, durable }) => ({
+      soma: quantile(soma, share) - median(own),
+      bare: quantile(durable, share) - median(own),
     })),
   );
 }
@@ -97,7 +118,23 @@ async function timeOfModel(url: string): Promise<number> {
   return firstMs;
 }
 
-async function tripsOfSoma(client: Client): Promise<number[]> {
+/** The least that does the same as durably, in two processes as Soma's. Disposing of it ends both. */
+async function startBareConversations(
+  servers: Servers,
+  modelUrl: string,
+): Promise<Client & AsyncDisposable> {
+  const running = new AsyncDisposableStack();
+  const env = { DATABASE_URL: servers.postgres.ownerUrl, KAFKA_BROKERS: servers.kafka.brokers };
+  const gateway = running.use(await startBareService('bare/conversation-gateway.ts', env));
+  running.use(await startProgram('bare/conversation-worker.ts', { ...env, MODEL_URL: modelUrl }));
+  return {
+    url: gateway.url,
+    token: servers.token,
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+async function tripsOfConversations(client: Client): Promise<number[]> {
   using running = new DisposableStack();
   const conversations: Conversation[] = [];
   while (conversations.length < SESSIONS) {
