@@ -10,12 +10,16 @@ export const SWEEP_ROLE = Symbol('SWEEP_ROLE');
 export const SWEEP_DATA_SOURCE = Symbol('SWEEP_DATA_SOURCE');
 
 /**
- * A transaction over all tenants, for work that no request asks for: the relay, the search for
- * turns, leases and retention.
+ * A transaction over all tenants, for work that belongs to none: the relay, the search for turns,
+ * leases and retention.
  *
  * It runs under a role of its own whose policies show it just those rows, and on connections of its
- * own: a heartbeat must not wait behind the work that it keeps alive. No request may reach it: what
- * serves requests takes {@link TenantTransaction}.
+ * own: a heartbeat must not wait behind the work that it keeps alive.
+ *
+ * What serves requests takes {@link TenantTransaction}. Requests take this one only where no tenant is
+ * known yet (who signs in, which key is exchanged, whose invitation or browser state it is), for tables
+ * of people, which have no tenant, and for a pod's comparison of its open streams. Such a query names
+ * the person, or the hash of what was presented: the policies show those of everybody.
  */
 @Injectable()
 export class SweepTransaction {

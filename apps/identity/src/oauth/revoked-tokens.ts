@@ -57,7 +57,7 @@ export class RevokedTokens {
 
   /** Whether a token is void, by itself or with all of its principal or its API key. */
   async has({ tenant, sub, jti, iat, api_key_id = '' }: TokenIdentity): Promise<boolean> {
-    const rows = await this.sweep.run((manager) =>
+    const rows = await this.tenants.run(tenant, (manager) =>
       manager.query<unknown[]>(IS_VOID, [
         tenant,
         `${tenant}:${sub}`,
@@ -117,7 +117,7 @@ export class RevokedTokens {
 
   /** The second since 1970 up to which a subject's tokens are void; 0 when none is. */
   private async upTo(tenantId: string, subject: string): Promise<number> {
-    const [update] = await this.sweep.run((manager) =>
+    const [update] = await this.tenants.run(tenantId, (manager) =>
       manager.query<{ version: string }[]>(
         `SELECT version FROM identity.config_updates
           WHERE tenant_id = $1 AND entity = 'principal' AND entity_id = $2`,
