@@ -59,7 +59,7 @@ describe('the sign-in of a browser', () => {
     expect(claimsOf(tokens.access_token)).toMatchObject({
       sub: ann,
       tenant: 'acme',
-      amr: ['fed', 'otp'],
+      amr: ['fed', 'otp', 'mfa'],
       acr: ACR.twoFactors,
     });
     expect(Object.keys(tokens)).not.toContain('refresh_token');

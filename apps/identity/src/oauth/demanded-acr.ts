@@ -12,7 +12,7 @@ const REASON = 'acr_values';
  * than the browser's session is (`acr_values`, RFC 9470 §4).
  */
 export function acrCheck(): interactionPolicy.Check {
-  const details = ({ oidc }: KoaContextWithOIDC) => ({ acr_values: oidc.params?.['acr_values'] });
+  const details = ({ oidc }: KoaContextWithOIDC) => ({ signed_in_at: oidc.session?.loginTs });
   return new Check(REASON, 'a stronger sign-in is asked for', isTooWeak, details);
 }
 

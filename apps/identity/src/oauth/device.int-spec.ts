@@ -103,7 +103,7 @@ describe('a command line (RFC 8628)', () => {
       aud: 'gateway',
       client_id: 'cli',
       scope: 'sessions:read sessions:write members:write',
-      amr: ['fed', 'otp'],
+      amr: ['fed', 'otp', 'mfa'],
     });
   });
 

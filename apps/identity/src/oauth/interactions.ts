@@ -9,10 +9,12 @@ import { TENANT_PROMPT } from './tenant-prompt.ts';
 /** How a person has signed in. */
 export interface SignIn {
   userId: string;
-  /** RFC 8176: the methods, as in `['fed', 'otp']`. */
+  /** RFC 8176: the methods, as in `['fed', 'otp', 'mfa']`. */
   amr: string[];
   /** How sure it is that it was them. */
   acr: string;
+  /** When they last proved it, in seconds. */
+  provedAt: number;
 }
 
 /** Whom the browser's session at identity is of, and how they signed in for it. */
@@ -31,6 +33,8 @@ export interface Visit {
   invitation: Secret | undefined;
   /** Where the browser goes in the end: the client's own address, which has been compared. */
   redirectUri: string | undefined;
+  /** Where the browser goes on once the visit is at its end; it may come back to the page after that. */
+  returnTo: string | undefined;
 }
 
 /** The sign-ins under way: between the request of a client and its answer. */
@@ -50,15 +54,18 @@ export class Interactions {
 
   /** Goes on with the client's request as the person who has signed in. It answers the browser. */
   async finish(request: FastifyRequest, reply: FastifyReply, signIn: SignIn): Promise<void> {
-    const { userId: accountId, amr, acr } = signIn;
-    // The time is said here, for the result stays while the person goes on to choose a tenant.
-    const ts = Math.floor(Date.now() / 1000);
+    const { userId: accountId, amr, acr, provedAt: ts } = signIn;
     await this.end(request, reply, { login: { accountId, amr, acr, ts } });
   }
 
   /** Goes on for one of the person's tenants. It answers the browser. */
   async choose(request: FastifyRequest, reply: FastifyReply, tenantId: string): Promise<void> {
     await this.end(request, reply, { [TENANT_PROMPT]: { tenant_id: tenantId } });
+  }
+
+  /** Goes on with a visit that is at its end. */
+  async goOn(reply: FastifyReply, returnTo: string): Promise<void> {
+    await reply.status(303).header('cache-control', 'no-store').header('location', returnTo).send();
   }
 
   /** Sends the browser back to its client without a sign-in. */
@@ -75,11 +82,11 @@ export class Interactions {
     const provider = this.server.current();
     // With what an earlier page of the same request came to: who has just signed in need not again.
     const returnTo = await provider.interactionResult(request.raw, reply.raw, result);
-    await reply.status(303).header('cache-control', 'no-store').header('location', returnTo).send();
+    await this.goOn(reply, returnTo);
   }
 }
 
-function visitOf({ uid, prompt, params, session }: Interaction): Visit {
+function visitOf({ uid, prompt, params, session, result, returnTo }: Interaction): Visit {
   const wants = wantsOf(prompt);
   const { invitation, redirect_uri } = params;
   return {
@@ -88,10 +95,15 @@ function visitOf({ uid, prompt, params, session }: Interaction): Visit {
     person:
       wants === 'sign_in' || session === undefined
         ? undefined
-        : { userId: session.accountId, amr: session.amr ?? [] },
+        : {
+            userId: session.accountId,
+            amr: session.amr ?? [],
+            provedAt: signedInAt(prompt),
+          },
     leastAcr: leastAcr(params['acr_values']),
     invitation: typeof invitation === 'string' ? new Secret(invitation) : undefined,
     redirectUri: typeof redirect_uri === 'string' ? redirect_uri : undefined,
+    returnTo: result === undefined ? undefined : returnTo,
   };
 }
 
@@ -100,4 +112,9 @@ function wantsOf({ name, reasons }: Interaction['prompt']): Visit['wants'] {
     return 'tenant';
   }
   return isStepUpAlone(reasons) ? 'stronger_sign_in' : 'sign_in';
+}
+
+/** As `acrCheck` says it; what is not known is long ago. */
+function signedInAt({ details }: Interaction['prompt']): number {
+  return typeof details['signed_in_at'] === 'number' ? details['signed_in_at'] : 0;
 }

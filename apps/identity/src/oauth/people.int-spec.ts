@@ -71,7 +71,7 @@ describe('a sign-in', () => {
       tenant: 'acme',
       role: 'member',
       scope: 'sessions:read sessions:write',
-      amr: ['fed', 'otp'],
+      amr: ['fed', 'otp', 'mfa'],
       acr: ACR.twoFactors,
       auth_time: expect.any(Number),
       jti: expect.any(String),

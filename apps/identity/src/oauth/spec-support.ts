@@ -76,7 +76,12 @@ class SignInController {
     if (as === undefined) {
       await this.interactions.refuse(request, reply, 'nobody');
     } else {
-      const signIn = { userId: as, amr: ['fed', 'otp'], acr: ACR.twoFactors };
+      const signIn = {
+        userId: as,
+        amr: ['fed', 'otp', 'mfa'],
+        acr: ACR.twoFactors,
+        provedAt: Math.floor(Date.now() / 1000),
+      };
       await this.interactions.finish(request, reply, signIn);
     }
   }

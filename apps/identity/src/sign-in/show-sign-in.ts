@@ -24,7 +24,11 @@ export class ShowSignIn {
     notice: string | undefined,
   ): Promise<void> {
     const visit = await this.interactions.find(request, reply);
-    const { uid } = visit;
+    const { uid, returnTo } = visit;
+    if (returnTo !== undefined) {
+      await this.interactions.goOn(reply, returnTo);
+      return;
+    }
     const step = await this.steps.next(visit);
     if (step.kind === 'tenant_chosen') {
       await this.interactions.choose(request, reply, step.tenantId);

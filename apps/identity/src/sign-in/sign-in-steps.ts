@@ -71,7 +71,7 @@ export class SignInSteps {
     return { kind: 'sign_in_to_link', account: waiting_account, with: linked };
   }
 
-  private async afterSignIn(row: KnownSignIn, { leastAcr }: Visit): Promise<SignInStep> {
+  private async afterSignIn(row: KnownSignIn, { leastAcr, person }: Visit): Promise<SignInStep> {
     const { user_id: userId, amr, waiting_account } = row;
     const factors = await this.factors.summaryOf(userId);
     if (isProofOpen(acrOf(amr), factors, leastAcr)) {
@@ -79,7 +79,7 @@ export class SignInSteps {
       return { kind: 'second_factor', passkey, takesCode: !amr.includes('mfa') };
     }
     return waiting_account === null
-      ? { kind: 'done', userId, amr, acr: acrOf(amr) }
+      ? { kind: 'done', userId, amr, acr: acrOf(amr), provedAt: provedAt(row, person) }
       : { kind: 'confirm_link', account: waiting_account };
   }
 }
@@ -98,6 +98,15 @@ function isProofOpen(
   const best = passkeys > 0 ? ACR.passkey : ACR.twoFactors;
   const isWanted = isWeaker(acr, least) && isWeaker(acr, best);
   return (totp_confirmed_at !== null || passkeys > 0) && (acr === ACR.oneFactor || isWanted);
+}
+
+/**
+ * Now for who has proved something in this visit. Who came with a session and was asked for nothing
+ * has proved nothing since: a browser that was kept open is no fresh sign-in.
+ */
+function provedAt({ user_id, amr }: KnownSignIn, person: Visit['person']): number {
+  const isAsBefore = person?.userId === user_id && amr.length <= person.amr.length;
+  return isAsBefore ? person.provedAt : Math.floor(Date.now() / 1000);
 }
 
 function isKnown(row: SignInRow): row is KnownSignIn {

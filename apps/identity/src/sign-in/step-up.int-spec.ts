@@ -106,7 +106,38 @@ describe('a client that asks for more than a session', () => {
 
     expect(await client.tokenFor(stop)).toMatchObject({
       ...{ sub: ann.user_id, acr: 'urn:soma:acr:one-factor', amr: ['fed'] },
+      // Nothing was proved: P7.
+      auth_time: first['auth_time'],
     });
+  });
+
+  it('gets no fresh sign-in of somebody who has two factors and not the third', async () => {
+    const codeNow = await addTotp();
+    const { stop } = await client.begin({ acr_values: TWO_FACTORS }, browser);
+    const strong = await client.tokenFor(await prove(stop, { code: codeNow() }));
+    while (Math.floor(Date.now() / 1000) <= Number(strong['auth_time'])) await sleep(50);
+
+    const { stop: again } = await client.begin({ acr_values: PASSKEY }, browser);
+
+    expect(await client.tokenFor(again)).toMatchObject({
+      ...{ sub: ann.user_id, acr: TWO_FACTORS, auth_time: strong['auth_time'] },
+    });
+  });
+
+  it('is gone back to by a browser that loads the page again after its end', async () => {
+    const codeNow = await addTotp();
+    const { stop } = await client.begin({ acr_values: TWO_FACTORS }, browser);
+    let isAtEnd = false;
+    browser.tamper = (url) => {
+      if (isAtEnd || !url.pathname.startsWith('/oauth/authorize/')) return url;
+      isAtEnd = true;
+      return stop.url;
+    };
+
+    const claims = await client.tokenFor(await prove(stop, { code: codeNow() }));
+
+    expect(isAtEnd).toBe(true);
+    expect(claims).toMatchObject({ sub: ann.user_id, acr: TWO_FACTORS });
   });
 
   it.each([{ prompt: 'login' }, { max_age: '0' }] as Record<string, string>[])(
