@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, type INestApplication, Module, Post } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
@@ -8,6 +10,7 @@ import { AuthModule } from './auth.module.ts';
 import { CurrentPrincipal } from './current-principal.decorator.ts';
 import { Public } from './public.decorator.ts';
 import { KeysAtUrl } from './keys/remote-keys.ts';
+import { Revocations } from './revocations.ts';
 
 @Controller('v1')
 class ProbeController {
@@ -91,6 +94,30 @@ describe('AuthenticationGuard', () => {
     expect(await Promise.all([`Bearer ${token}`, 'Bearer abc', ''].map(post))).toEqual([
       400, 401, 401,
     ]);
+  });
+
+  it('asks again once the body is there: the token may have ended meanwhile', async () => {
+    const subject = 'slow-sender';
+    const token = await issuer.tokenFor('acme', 'gateway', { subject });
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    expect((await get('/v1/me', headers)).status).toBe(200);
+
+    const sent = request(new URL('/v1/me', await service.getUrl()), {
+      method: 'POST',
+      headers: { ...headers, expect: '100-continue' },
+    });
+    sent.flushHeaders();
+    // It was let in by then.
+    await once(sent, 'continue');
+    service.get(Revocations).apply({
+      ...{ schema: 'config_update.v1', tenant_id: 'acme', entity: 'principal', deleted: false },
+      ...{ id: `acme:${subject}`, version: Math.ceil(Date.now() / 1000) },
+      occurred_at: new Date().toISOString(),
+    });
+    sent.end('{}');
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
+
+    expect(answer.resume().statusCode).toBe(401);
   });
 
   it('leaves public routes open, also to a bad token', async () => {
