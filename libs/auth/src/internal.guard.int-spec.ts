@@ -2,12 +2,13 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Controller, Get, type INestApplication, Module } from '@nestjs/common';
+import { Controller, type DynamicModule, Get, type INestApplication, Module } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
 import { createService } from '@soma/http';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { Access } from './access/access.decorator.ts';
 import { AuthModule } from './auth.module.ts';
+import type { AuthenticationOptions } from './authenticator.ts';
 import { CurrentPrincipal } from './current-principal.decorator.ts';
 import { Internal } from './internal.guard.ts';
 import { createProofKey, type ProofKey, signPrincipal } from './principal-assertion.ts';
@@ -28,6 +29,18 @@ class ProbeController {
   }
 }
 
+/** An issuer's keys at an address of their own. */
+async function serve(keys: string): Promise<{ url: string; close: () => Promise<void> }> {
+  const server = createServer((_request, response) => response.end(keys)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const close = async (): Promise<void> => {
+    server.close();
+    server.closeAllConnections();
+    await once(server, 'close');
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
+}
+
 describe('InternalGuard', () => {
   const running = new AsyncDisposableStack();
   const ann: Principal = {
@@ -40,6 +53,8 @@ describe('InternalGuard', () => {
     issued_at: 1_790_000_100,
     api_key_id: 'k7',
   };
+  let authentication: AuthenticationOptions;
+  let published: string;
   let service: INestApplication;
   let proofKey: ProofKey;
   let issueToken: (claims?: Record<string, unknown>) => Promise<string>;
@@ -47,14 +62,10 @@ describe('InternalGuard', () => {
   beforeAll(async () => {
     proofKey = await createProofKey();
     const { privateKey, publicKey } = await generateKeyPair('ES256');
-    const keys = JSON.stringify({ keys: [await exportJWK(publicKey)] });
-    const issuer = createServer((_request, response) => response.end(keys)).listen(0, '127.0.0.1');
-    running.defer(() => {
-      issuer.closeAllConnections();
-      issuer.close();
-    });
-    await once(issuer, 'listening');
-    const url = `http://127.0.0.1:${(issuer.address() as AddressInfo).port}`;
+    published = JSON.stringify({ keys: [await exportJWK(publicKey)] });
+    const issuer = await serve(published);
+    running.defer(issuer.close);
+    const { url } = issuer;
     const jkt = await calculateJwkThumbprint(proofKey.publicJwk);
     issueToken = (claims) =>
       new SignJWT({ sub: 'gateway', tenant: 'soma', aud: 'worker', cnf: { jkt }, ...claims })
@@ -63,22 +74,27 @@ describe('InternalGuard', () => {
         .setExpirationTime('1 minute')
         .sign(privateKey);
 
-    const authentication = AuthModule.verify({
+    authentication = {
       issuer: url,
       keys: new KeysAtUrl(url),
       audience: 'worker',
       tenantClaims: ['tenant'],
       requireAuth: true,
       defaultTenant: 'acme',
-    });
-    @Module({ imports: [authentication], controllers: [ProbeController] })
-    class ProbeModule {}
-    service = await createService(ProbeModule);
-    running.defer(() => service.close());
-    await service.listen(0, '127.0.0.1');
+    };
+    service = await startProbe(AuthModule.verify(authentication));
   });
 
   afterAll(() => running.disposeAsync());
+
+  async function startProbe(verification: DynamicModule): Promise<INestApplication> {
+    @Module({ imports: [verification], controllers: [ProbeController] })
+    class ProbeModule {}
+    const probe = await createService(ProbeModule);
+    running.defer(() => probe.close());
+    await probe.listen(0, '127.0.0.1');
+    return probe;
+  }
 
   async function call(headers: Record<string, string>, path = '/internal'): Promise<Response> {
     return fetch(new URL(path, await service.getUrl()), { headers });
@@ -140,6 +156,27 @@ describe('InternalGuard', () => {
       const answer = await call({ ...(await bearer()), 'x-soma-principal': await assertion });
       expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'invalid_token' }]);
     }
+  });
+
+  it('is open while identity is down, to a service that also takes the tokens of partners', async () => {
+    const keys = await serve(published);
+    const module = AuthModule.verify({
+      ...authentication,
+      keys: new KeysAtUrl(keys.url),
+      audience: 'gateway',
+      internalAudience: 'worker',
+    });
+    const both = await startProbe(module);
+    await keys.close();
+
+    const answer = await fetch(new URL('/internal', await both.getUrl()), {
+      headers: {
+        ...(await bearer()),
+        'x-soma-principal': await signPrincipal(proofKey, 'worker', ann),
+      },
+    });
+
+    expect(answer.status).toBe(200);
   });
 
   it('keeps service tokens out of the routes of users', async () => {
