@@ -69,6 +69,19 @@ describe('the tokens of connections', () => {
       [id],
     );
 
+  const run = <Result>(work: (manager: EntityManager) => Promise<Result>): Promise<Result> =>
+    catalog.service.get(TenantTransaction, { strict: false }).run('acme', work);
+
+  async function claim(id: string): Promise<HeldGrant> {
+    const grants = catalog.service.get(GrantsRepository, { strict: false });
+    const held = await run((manager) => grants.claimOne(manager, id, 1));
+    if (held === undefined) throw new Error('It is held by somebody.');
+    return held;
+  }
+
+  const renew = (held: HeldGrant): Promise<void> =>
+    catalog.service.get(RenewGrants, { strict: false }).execute([held]);
+
   const DUE = 'due_at = now()';
   const EXPIRED = `due_at = now(), expires_at = now() - interval '1 s'`;
 
@@ -203,14 +216,7 @@ describe('the tokens of connections', () => {
 
   it('keep what a process stores late: it may have the only good one', async () => {
     const { id } = await authorise();
-    const run = <Result>(work: (manager: EntityManager) => Promise<Result>): Promise<Result> =>
-      catalog.service.get(TenantTransaction, { strict: false }).run('acme', work);
     const grants = catalog.service.get(GrantsRepository, { strict: false });
-    const claim = async (): Promise<HeldGrant> => {
-      const held = await run((manager) => grants.claimOne(manager, id, 1));
-      if (held === undefined) throw new Error('It is held by somebody.');
-      return held;
-    };
     const store = async (held: HeldGrant, renewal: Renewal): Promise<boolean> => {
       const moment = { now: new Date(), thresholdSeconds: 300, random: 0 };
       const next = afterRenewal(held.state, renewal, moment);
@@ -221,10 +227,10 @@ describe('the tokens of connections', () => {
     const refused: Renewal = { kind: 'refused', error: 'invalid_grant' };
     const tokens: Renewal = { kind: 'tokens', expiresInSeconds: 3600, isRenewable: true };
 
-    const frozen = await claim();
-    await expect(claim()).rejects.toThrow('held');
+    const frozen = await claim(id);
+    await expect(claim(id)).rejects.toThrow('held');
     await change(id, 'leased_until = now()');
-    const another = await claim();
+    const another = await claim(id);
 
     // The frozen one no longer holds it, so its refusal does not count, and its tokens do.
     expect(await store(frozen, refused)).toBe(false);
@@ -235,18 +241,53 @@ describe('the tokens of connections', () => {
     expect(await store(another, tokens)).toBe(false);
   });
 
+  it('are not asked for by whoever would lose the lease before the answer comes', async () => {
+    const endpoint = running.use(await startTokenEndpoint());
+    const { id } = await clientCredentials(endpoint.url);
+    const asked = endpoint.asked;
+    const held = await claim(id);
+
+    // As if the secret backend had taken its time.
+    await renew({ ...held, claimedAt: held.claimedAt - 10_000 });
+
+    expect(endpoint.asked).toBe(asked);
+    // Whoever takes over when the lease ends finds it as it was.
+    const { leased_until, ...row } = await rowOf(id);
+    expect(leased_until).toEqual(held.row.leased_until);
+    expect(row).toMatchObject({ failures: 0, generation: 1, status: 'active' });
+  });
+
+  it('are kept as soon as they can be, under the same lease, when nothing takes them', async () => {
+    const { id } = await authorise();
+    const old = await tokenOf(catalog, id);
+    const asked = provider.count(REFRESH);
+    const held = await claim(id);
+    await servers.database.execute('REVOKE INSERT ON catalog.secrets FROM connection_catalog');
+
+    const renewed = renew(held);
+    try {
+      await provider.until(async () => {
+        const { leased_until } = await rowOf(id);
+        return Number(leased_until) > Number(held.row.leased_until);
+      });
+    } finally {
+      await servers.database.execute('GRANT INSERT ON catalog.secrets TO connection_catalog');
+    }
+    await renewed;
+
+    const token = await tokenOf(catalog, id);
+    expect(token).not.toBe(old);
+    expect(await provider.knows(token)).toBe(true);
+    expect(provider.count(REFRESH) - asked).toBe(1);
+  });
+
   it('are not brought back by a renewal that was under way when they were revoked', async () => {
     const { name, id } = await clientCredentials(running.use(await startTokenEndpoint()).url);
-    const { service } = catalog;
-    const grants = service.get(GrantsRepository, { strict: false });
-    const held = await service
-      .get(TenantTransaction, { strict: false })
-      .run('acme', (manager) => grants.claimOne(manager, id, 1));
+    const held = await claim(id);
     const revoked = await catalog.send('POST', `/api/v1/oauth/revoke/${name}`);
 
-    await service.get(RenewGrants, { strict: false }).execute(held === undefined ? [] : [held]);
+    await renew(held);
 
-    expect(held).toBeDefined();
     // There is nowhere to tell it.
     expect(revoked.body).toMatchObject({ status: 'revoked', revoked_at_provider: false });
     expect(await statusOf(name)).toMatchObject({ status: 'revoked' });

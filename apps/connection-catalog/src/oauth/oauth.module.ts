@@ -18,6 +18,7 @@ import { PrepareFlow } from './flows/prepare-flow.ts';
 import { AccessTokens } from './grants/access-tokens.ts';
 import { AskForTokens } from './grants/ask-for-tokens.ts';
 import { GrantEvents } from './grants/grant-events.ts';
+import { GrantLeases } from './grants/grant-leases.ts';
 import { GrantsRepository } from './grants/grants.repository.ts';
 import { ProviderPauses } from './grants/provider-pauses.ts';
 import { RenewGrants } from './grants/renew-grants.ts';
@@ -93,6 +94,7 @@ const PROVIDERS = [
   FlowsRepository,
   GrantClientCredentials,
   GrantEvents,
+  GrantLeases,
   GrantsRepository,
   InitiateAuthorization,
   OAuthConnections,

@@ -64,7 +64,7 @@ export class AccessTokens {
       if (grant.failures > first.failures || isPostponed(grant)) {
         throw unavailable(grant);
       }
-      await this.renewOrWait(grant);
+      await within(deadline - Date.now(), this.renewOrWait(grant));
     }
     throw unavailable(undefined);
   }
@@ -98,6 +98,16 @@ export class AccessTokens {
       throw new Error('The tokens of a grant are not in the secret backend.');
     }
     return { token: kept.accessToken, expiresAt: grant.expires_at };
+  }
+}
+
+/** What takes longer goes on by itself. */
+async function within(limitMs: number, work: Promise<void>): Promise<void> {
+  const done = new AbortController();
+  try {
+    await Promise.race([work, sleep(limitMs, done.signal)]);
+  } finally {
+    done.abort();
   }
 }
 

@@ -1,13 +1,15 @@
 import { Injectable } from '@nestjs/common';
-import { retryTransient, TransientError } from '@soma/kernel';
+import { type RetryOptions, retryTransient, TransientError } from '@soma/kernel';
 import type { OAuthConnection } from '../connections/oauth-connections.ts';
 import {
   type GivenTokens,
+  PROVIDER_TIMEOUT_MS,
   ProviderClient,
   type ProvenClient,
 } from '../protocol/provider-client.ts';
 import { renewalOf } from '../protocol/provider-error.ts';
-import type { HeldGrant } from './grant.ts';
+import { type HeldGrant, LEASE_MS } from './grant.ts';
+import { GrantLeases } from './grant-leases.ts';
 import { isInDoubt, type Renewal } from './grant-lifecycle.ts';
 import { type KeptTokens, toKept, TokenSecrets } from './token-secrets.ts';
 
@@ -21,6 +23,11 @@ export interface AskedTokens {
   isProviderSilent?: boolean;
 }
 
+/** How often, and how patiently, the secret backend is asked. */
+const READING = { attempts: 4, maxDelayMs: 1_000 };
+/** For minutes: it is the only good token, and the one before it works no more. */
+const WRITING = { attempts: 300, maxDelayMs: 1_000 };
+
 /**
  * Asks a provider for a new token and makes it durable.
  *
@@ -33,9 +40,11 @@ export class AskForTokens {
   constructor(
     private readonly secrets: TokenSecrets,
     private readonly provider: ProviderClient,
+    private readonly leases: GrantLeases,
   ) {}
 
-  async execute(held: HeldGrant, connection: OAuthConnection): Promise<AskedTokens> {
+  /** Undefined where nothing was sent: the lease would end before the answer, so it is let run out. */
+  async execute(held: HeldGrant, connection: OAuthConnection): Promise<AskedTokens | undefined> {
     try {
       return (await this.adoptLost(held)) ?? (await this.askAnew(held, connection));
     } catch (error) {
@@ -47,27 +56,35 @@ export class AskForTokens {
     }
   }
 
-  private async adoptLost({ row, state }: HeldGrant): Promise<AskedTokens | undefined> {
+  private async adoptLost(held: HeldGrant): Promise<AskedTokens | undefined> {
+    const { row, state } = held;
     if (!isInDoubt(state)) {
       return undefined;
     }
-    const newest = await keeping(() => this.secrets.read(row));
+    const newest = await keeping(READING, () => this.secrets.read(row));
     if (newest?.generation !== state.generation + 1) {
       return undefined;
     }
-    return this.keep({ row, state }, newest);
+    return this.keep(held, newest);
   }
 
-  private async askAnew(held: HeldGrant, connection: OAuthConnection): Promise<AskedTokens> {
+  private async askAnew(
+    held: HeldGrant,
+    connection: OAuthConnection,
+  ): Promise<AskedTokens | undefined> {
     const { row, state } = held;
-    const kept = await keeping(() => this.secrets.read(row, row.token_version));
-    const proven = await keeping(() =>
+    const kept = await keeping(READING, () => this.secrets.read(row, row.token_version));
+    const proven = await keeping(READING, () =>
       this.secrets.prove(row, {
         client: row.client,
         ownVersion: row.client_secret_version,
         fieldVersion: connection.client_secret_version,
       }),
     );
+    // Only now: the backend may have taken its time, and whoever takes over sends the same token.
+    if (performance.now() - held.claimedAt > LEASE_MS - PROVIDER_TIMEOUT_MS) {
+      return undefined;
+    }
     const given = await this.request(held, proven, kept);
     return 'kind' in given
       ? { renewal: given, isProviderSilent: given.kind === 'unanswered' }
@@ -91,8 +108,11 @@ export class AskForTokens {
     }
   }
 
-  private async keep({ row }: HeldGrant, tokens: KeptTokens): Promise<AskedTokens> {
-    const tokenVersion = await keeping(() => this.secrets.write(row, tokens));
+  private async keep(held: HeldGrant, tokens: KeptTokens): Promise<AskedTokens> {
+    const { row } = held;
+    const tokenVersion = await this.leases.during(held, () =>
+      keeping(WRITING, () => this.secrets.write(row, tokens)),
+    );
     const { expiresAt, scope, refreshToken } = tokens;
     const lifeMs = expiresAt && Math.max(0, expiresAt.getTime() - Date.now());
     const renewal: Renewal = {
@@ -109,13 +129,16 @@ class KeepingFailure extends Error {
   override readonly name = 'KeepingFailure';
 }
 
-/** A token that a provider gave once is worth some tries. */
-async function keeping<Result>(work: () => Promise<Result>): Promise<Result> {
+/** Whatever a backend fails with, it may work later. */
+async function keeping<Result>(
+  patience: RetryOptions,
+  work: () => Promise<Result>,
+): Promise<Result> {
   const patiently = (): Promise<Result> =>
     work().catch((cause: unknown) => {
       throw new TransientError('The secret backend', { cause });
     });
-  return retryTransient(patiently, { attempts: 4, maxDelayMs: 1000 }).catch((cause: unknown) => {
+  return retryTransient(patiently, patience).catch((cause: unknown) => {
     throw new KeepingFailure('The secret backend did not keep a token.', { cause });
   });
 }

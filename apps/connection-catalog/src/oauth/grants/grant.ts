@@ -33,9 +33,17 @@ export const grantRow = z.object({
 });
 export type GrantRow = z.output<typeof grantRow>;
 
+/**
+ * How long a process may take with one grant before another one takes it over: longer than a provider
+ * may take to answer.
+ */
+export const LEASE_MS = 20_000;
+
 /** A grant that this process holds: nobody else renews it until the lease ends. */
 export interface HeldGrant {
   row: GrantRow;
+  /** By `performance.now()`, just before the lease began. */
+  claimedAt: number;
   /** As it was before this try: `sentAt` says whether an earlier answer was lost. */
   state: GrantState;
 }

@@ -8,14 +8,15 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
 import type { OAuthClient } from '../protocol/oauth-client.ts';
-import { type GrantRow, grantRow, type GrantType, type HeldGrant, stateOf } from './grant.ts';
+import {
+  type GrantRow,
+  grantRow,
+  type GrantType,
+  type HeldGrant,
+  LEASE_MS,
+  stateOf,
+} from './grant.ts';
 import type { GrantState } from './grant-lifecycle.ts';
-
-/**
- * How long a process may take with one grant before another one takes it over: longer than a provider
- * may take to answer.
- */
-const LEASE_SECONDS = 20;
 
 /** What is stored of a renewal. */
 export interface GrantChange {
@@ -43,9 +44,11 @@ interface ClaimedRow {
   sent_before: Date | null;
 }
 
+const LEASE_END = `clock_timestamp() + make_interval(secs => ${LEASE_MS / 1000})`;
+
 const CLAIM = `
   UPDATE catalog.oauth_grants AS kept
-     SET leased_until = clock_timestamp() + make_interval(secs => ${LEASE_SECONDS}),
+     SET leased_until = ${LEASE_END},
          attempt = kept.attempt + 1,
          sent_at = coalesce(kept.sent_at, clock_timestamp())`;
 
@@ -75,6 +78,7 @@ export class GrantsRepository {
    * @param manager - Of a sweep.
    */
   async claimDue(manager: EntityManager, limit: number): Promise<HeldGrant[]> {
+    const claimedAt = performance.now();
     const [rows] = await manager.query<[unknown[], number]>(
       `WITH due AS MATERIALIZED (
          SELECT tenant_id, connection_id FROM catalog.oauth_grants AS each
@@ -92,7 +96,7 @@ export class GrantsRepository {
        RETURNING kept.*, old.sent_at AS sent_before`,
       [limit],
     );
-    return rows.map(toHeld);
+    return rows.map((row) => toHeld(row, claimedAt));
   }
 
   /** Takes one grant, if nobody holds it and its token is still the one that was seen. */
@@ -101,6 +105,7 @@ export class GrantsRepository {
     connectionId: string,
     generation: number,
   ): Promise<HeldGrant | undefined> {
+    const claimedAt = performance.now();
     const [rows] = await manager.query<[unknown[], number]>(
       `${CLAIM}
         WHERE connection_id = $1 AND generation = $2 AND is_renewable
@@ -108,7 +113,34 @@ export class GrantsRepository {
        RETURNING kept.*, old.sent_at AS sent_before`,
       [connectionId, generation],
     );
-    return rows.map(toHeld)[0];
+    return rows.map((row) => toHeld(row, claimedAt))[0];
+  }
+
+  /**
+   * Has leases of all tenants begin anew, as far as nobody else has taken them. Whoever has locked a
+   * row stores something of it.
+   *
+   * @param manager - Of a sweep.
+   */
+  async prolong(manager: EntityManager, held: readonly GrantRow[]): Promise<void> {
+    await manager.query(
+      `WITH free AS MATERIALIZED (
+         SELECT each.tenant_id, each.connection_id
+           FROM unnest($1::text[], $2::uuid[], $3::integer[])
+                  AS held (tenant_id, connection_id, attempt)
+           JOIN catalog.oauth_grants AS each
+             ON (each.tenant_id, each.connection_id, each.attempt)
+              = (held.tenant_id, held.connection_id, held.attempt)
+            FOR UPDATE OF each SKIP LOCKED)
+       UPDATE catalog.oauth_grants AS kept SET leased_until = ${LEASE_END}
+         FROM free
+        WHERE (kept.tenant_id, kept.connection_id) = (free.tenant_id, free.connection_id)`,
+      [
+        held.map(({ tenant_id }) => tenant_id),
+        held.map(({ connection_id }) => connection_id),
+        held.map(({ attempt }) => attempt),
+      ],
+    );
   }
 
   /**
@@ -182,10 +214,10 @@ export class GrantsRepository {
   }
 }
 
-function toHeld(row: unknown): HeldGrant {
+function toHeld(row: unknown, claimedAt: number): HeldGrant {
   const { sent_before } = row as ClaimedRow;
   const parsed = grantRow.parse(row);
-  return { row: parsed, state: { ...stateOf(parsed), sentAt: sent_before } };
+  return { row: parsed, claimedAt, state: { ...stateOf(parsed), sentAt: sent_before } };
 }
 
 function toRecord({ held, next, tokenVersion, scope }: GrantChange): object {

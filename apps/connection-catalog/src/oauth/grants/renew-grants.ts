@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { TenantTransaction } from '@soma/persistence';
 import { type OAuthConnection, OAuthConnections } from '../connections/oauth-connections.ts';
-import { AskForTokens } from './ask-for-tokens.ts';
+import { type AskedTokens, AskForTokens } from './ask-for-tokens.ts';
 import type { HeldGrant } from './grant.ts';
 import { afterExpiry, afterRenewal } from './grant-lifecycle.ts';
 import { RenewalMoment } from './renewal-moment.ts';
@@ -18,7 +18,7 @@ export class RenewGrants {
     private readonly moment: RenewalMoment,
   ) {}
 
-  /** Resolves when each is stored; rejects when one is not, and then its lease runs out. */
+  /** Resolves when each is stored, or too late to be asked for; rejects when one is not, and then its lease runs out. */
   async execute(held: readonly HeldGrant[]): Promise<void> {
     const connections = await this.readConnections(held);
     const outcomes = await Promise.allSettled(
@@ -45,12 +45,13 @@ export class RenewGrants {
 
   private async renew(held: HeldGrant, connection: OAuthConnection): Promise<void> {
     const { isRenewable } = held.state;
-    const {
-      renewal,
-      tokenVersion,
-      scope,
-      isProviderSilent = false,
-    } = isRenewable ? await this.asking.execute(held, connection) : { renewal: undefined };
+    const asked: Partial<AskedTokens> | undefined = isRenewable
+      ? await this.asking.execute(held, connection)
+      : {};
+    if (asked === undefined) {
+      return;
+    }
+    const { renewal, tokenVersion, scope, isProviderSilent = false } = asked;
     const moment = this.moment.now();
     const next =
       renewal === undefined
