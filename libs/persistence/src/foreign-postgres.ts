@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import type { Secret } from '@soma/kernel';
 import pg from 'pg';
 
@@ -12,14 +13,16 @@ export interface ForeignPostgres {
   /** Null: without encryption. Otherwise the name that the server's certificate must have. */
   tls: { servername: string } | null;
   timeoutMs: number;
+  /** Not connected yet. It is for whoever asks to bound what comes through it. */
+  socket: Socket;
 }
 
 /** Asks one question on a connection of its own. What PostgreSQL refuses comes with its SQLSTATE. */
 export async function askForeignPostgres(server: ForeignPostgres, sql: string): Promise<unknown[]> {
-  const { address, port, user, password, database, tls, timeoutMs } = server;
+  const { address, port, user, password, database, tls, timeoutMs, socket } = server;
   const client = new pg.Client({
     ...{ host: address, port, user, password: password?.reveal(), database },
-    ssl: tls ?? false,
+    ...{ ssl: tls ?? false, stream: () => socket },
     ...{ connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs },
   });
   // A connection that breaks after the answer is nobody's concern any more.

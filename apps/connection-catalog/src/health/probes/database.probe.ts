@@ -1,11 +1,13 @@
-import { connect as connectTcp } from 'node:net';
+import type { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
 import type { PinnedHost } from '@soma/http';
 import type { Secret } from '@soma/kernel';
 import { askForeignPostgres } from '@soma/persistence';
 import { createConnection } from 'mysql2/promise';
-import { Connection as SqlServerConnection, Request } from 'tedious';
+import { Connection as SqlServerConnection, type ConnectionConfiguration, Request } from 'tedious';
 import { z } from 'zod';
 import { type Probe, ProbeFailure } from '../probe.ts';
+import { boundedSocket, connectedSocket } from './bounded-socket.ts';
 
 const LIMIT_MS = 10_000;
 const QUESTION = 'SELECT 1';
@@ -65,15 +67,16 @@ export const probeDatabase: Probe = async ({ fields, credentials }, { outbound, 
   }
 };
 
-async function askPostgres(server: Server): Promise<void> {
+async function askPostgres(server: Server, signal: AbortSignal): Promise<void> {
   const { host, username: user, tls, servername = host } = server;
-  const options = { ...server, user, tls: tls ? { servername } : null, timeoutMs: LIMIT_MS };
-  await askForeignPostgres(options, QUESTION);
+  const socket = boundedSocket(signal);
+  const account = { ...server, user, tls: tls ? { servername } : null };
+  await askForeignPostgres({ ...account, socket, timeoutMs: LIMIT_MS }, QUESTION);
 }
 
 async function askMysql(server: Server, signal: AbortSignal): Promise<void> {
-  const { host, port, address, username: user, password, database, tls } = server;
-  const socket = connectTcp({ port, host: address, signal });
+  const { host, username: user, password, database, tls } = server;
+  const socket = await connectedSocket(server, signal);
   try {
     const connection = await createConnection({
       ...{ host, database, connectTimeout: LIMIT_MS },
@@ -91,20 +94,13 @@ async function askMysql(server: Server, signal: AbortSignal): Promise<void> {
 }
 
 function askSqlServer(server: Server, signal: AbortSignal): Promise<void> {
-  const { host, port, address, username, password, database, tls, servername } = server;
   return new Promise((resolve, reject) => {
-    const connection = new SqlServerConnection({
-      server: address,
-      authentication: {
-        type: 'default',
-        options: { userName: username, password: password?.reveal() },
-      },
-      options: {
-        ...{ port, database, encrypt: tls, trustServerCertificate: false },
-        ...{ connectTimeout: LIMIT_MS, requestTimeout: LIMIT_MS },
-        serverName: servername ?? host,
-      },
-    });
+    const connect = async (): Promise<Socket> => {
+      const socket = await connectedSocket(server, signal);
+      // The driver does not always notice that its connection has ended.
+      return socket.once('error', settle);
+    };
+    const connection = new SqlServerConnection(sqlServerOptions(server, connect));
     const settle = (error?: Error | null): void => {
       connection.close();
       if (error) reject(error);
@@ -113,12 +109,38 @@ function askSqlServer(server: Server, signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => {
       settle(new Error('The check has taken too long.'));
     });
+    // The driver's types leave this event out.
+    const events: EventEmitter = connection;
+    events.on('rerouting', () => {
+      // It sends us to another server, whose address nobody has looked at.
+      settle(new ProbeFailure('unexpected_answer'));
+    });
     connection.on('error', settle);
     connection.connect((error) => {
       if (error) settle(error);
       else connection.execSql(new Request(QUESTION, settle));
     });
   });
+}
+
+function sqlServerOptions(
+  server: Server,
+  connector: () => Promise<Socket>,
+): ConnectionConfiguration {
+  const { host, port, username, password, database, tls, servername = host } = server;
+  return {
+    // The name is said to the server alone: the driver itself connects to nothing.
+    server: host,
+    authentication: {
+      type: 'default',
+      options: { userName: username, password: password?.reveal() },
+    },
+    options: {
+      ...{ port, database, encrypt: tls, trustServerCertificate: false, serverName: servername },
+      ...{ connectTimeout: LIMIT_MS, requestTimeout: LIMIT_MS },
+      connector,
+    },
+  };
 }
 
 /** SQLSTATE classes of PostgreSQL, error codes of MySQL and of SQL Server's driver. */
