@@ -51,8 +51,10 @@ function greet(response: ServerResponse, { id }: { id: string }, way: string): v
     return;
   }
   response.writeHead(200, { ...headers, 'content-type': 'text/event-stream' });
-  response.write(`: hello\n\nevent: message\ndata: ${message.slice(0, 20)}`);
-  response.write(`${message.slice(20)}\n\n`);
+  const lines = JSON.stringify(JSON.parse(message), null, 1).replaceAll('\n', '\ndata: ');
+  const noise = way === 'flood' ? 'data: {\n\n'.repeat(10_000) : 'data: {\n\n';
+  response.write(`: hello\n\n${noise}event: message\ndata: ${lines.slice(0, 20)}`);
+  response.write(`${lines.slice(20)}\n\n`);
 }
 
 /** A mail server on a free port of this machine. */
@@ -279,47 +281,49 @@ describe('the health of connections', () => {
     expect(missing).toMatchObject({ reason: 'unexpected_answer' });
   });
 
-  it.each(['json', 'event-stream'])(
-    'greets an MCP server that answers by %s, and ends the session',
-    async (way) => {
-      const seen: string[] = [];
-      const server = createHttp((request, response) => {
-        seen.push(
-          `${request.method ?? ''} ${String(request.headers['mcp-session-id'] ?? '')}`.trim(),
-        );
-        if (
-          request.headers.authorization !== `Bearer ${TOKEN}` ||
-          request.headers['x-team'] !== 'a'
-        ) {
-          response.writeHead(401).end();
-        } else if (request.method === 'DELETE') {
-          response.writeHead(204).end();
-        } else {
-          void text(request).then((body) => {
-            greet(response, JSON.parse(body) as { id: string }, way);
-          });
-        }
-      });
-      running.defer(() => {
-        server.closeAllConnections();
-        server.close();
-      });
-      await once(server.listen(0, '127.0.0.1'), 'listening');
-      const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
-      const headers = JSON.stringify({ 'x-team': 'a' });
+  it.each<[string, object]>([
+    ['json', { health: 'healthy' }],
+    ['event-stream', { health: 'healthy' }],
+    ['flood', { reason: 'unexpected_answer' }],
+  ])('greets an MCP server that answers by %s, and ends the session', async (way, expected) => {
+    const seen: string[] = [];
+    const server = createHttp((request, response) => {
+      seen.push(
+        `${request.method ?? ''} ${String(request.headers['mcp-session-id'] ?? '')}`.trim(),
+      );
+      if (
+        request.headers.authorization !== `Bearer ${TOKEN}` ||
+        request.headers['x-team'] !== 'a'
+      ) {
+        response.writeHead(401).end();
+      } else if (request.method === 'DELETE') {
+        // Not what it should do: the check has what it wants to know.
+        request.destroy();
+      } else {
+        void text(request).then((body) => {
+          greet(response, JSON.parse(body) as { id: string }, way);
+        });
+      }
+    });
+    running.defer(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+    const headers = JSON.stringify({ 'x-team': 'a' });
 
-      expect(await check('mcp', { url, token: TOKEN, headers })).toMatchObject({
-        health: 'healthy',
-      });
-      expect(await check('mcp', { url, token: 'bad', headers })).toMatchObject({
-        reason: 'credential_refused',
-      });
-      expect(await check('mcp', { url: `${api}/no-head` })).toMatchObject({
-        reason: 'unexpected_answer',
-      });
-      expect(seen).toContain('DELETE session-1');
-    },
-  );
+    expect(await check('mcp', { url, token: TOKEN, headers })).toMatchObject(expected);
+    expect(await check('mcp', { url, token: 'bad', headers })).toMatchObject({
+      reason: 'credential_refused',
+    });
+    expect(await check('mcp', { url: `${api}/no-head` })).toMatchObject({
+      reason: 'unexpected_answer',
+    });
+    if (way !== 'flood') {
+      await until(() => Promise.resolve(seen.includes('DELETE session-1') || undefined));
+    }
+  });
 
   it('keeps how a connection was, tells of it, and recovers at the first success', async () => {
     const reports = [await check('generic_http', { base_url: `${api}/broken` })];

@@ -1,12 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Secret } from '@soma/kernel';
+import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { z } from 'zod';
 import { connectionRequest, type ConnectionRequest } from '../../connection-types/http-request.ts';
 import { type Probe, type ProbeContext, ProbeFailure, type ProbeTarget } from '../probe.ts';
 
 /** https://modelcontextprotocol.io/specification; a server that knows another one says so. */
 const PROTOCOL_VERSION = '2025-06-18';
-const MAX_BYTES = 1024 * 1024;
+/** A welcome may hold some instructions. */
+const MAX_BYTES = 64 * 1024;
 const REFUSED = new Set([401, 403]);
 const SESSION = 'mcp-session-id';
 
@@ -23,7 +25,8 @@ export const probeMcp: Probe = async (target, context) => {
   const answer = await hello(request, context);
   const session = answer.headers.get(SESSION);
   if (session !== null) {
-    await goodbye(request, session, context);
+    // It works, whether it lets us go or not; the end of the check ends this too.
+    void goodbye(request, session, context).catch(() => undefined);
   }
   return true;
 };
@@ -75,11 +78,12 @@ async function hello(
 
 /** The answer is JSON, or a stream of events that need not end. */
 async function hasWelcome(answer: Response, id: string): Promise<boolean> {
-  let text = '';
-  for await (const piece of answer.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    text += piece;
-    const lines = text.split(/\r\n|\r|\n/).map((line) => line.replace(/^data: ?/, ''));
-    if ([text, ...lines].some((each) => isWelcome(each, id))) {
+  if (answer.headers.get('content-type')?.startsWith('text/event-stream') !== true) {
+    return isWelcome(await answer.text(), id);
+  }
+  const text = answer.body?.pipeThrough(new TextDecoderStream());
+  for await (const { data } of text?.pipeThrough(new EventSourceParserStream()) ?? []) {
+    if (isWelcome(data, id)) {
       return true;
     }
   }
@@ -91,7 +95,7 @@ function isWelcome(text: string, id: string): boolean {
     const { success, data } = initialized.safeParse(JSON.parse(text));
     return success && data.id === id;
   } catch {
-    // It is something else, or not all of it is here yet.
+    // It is something else.
     return false;
   }
 }
