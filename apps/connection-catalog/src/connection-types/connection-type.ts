@@ -133,7 +133,7 @@ export const webhookSecretFields = {
 /** Whether a field of a type is a secret. */
 export function isSecretField(type: ConnectionType, field: string): boolean {
   const shape = type.fields.shape as Record<string, z.ZodType | undefined>;
-  const schema = shape[field];
+  const schema = Object.hasOwn(shape, field) ? shape[field] : undefined;
   return schema !== undefined && metaOf(schema)['writeOnly'] === true;
 }
 

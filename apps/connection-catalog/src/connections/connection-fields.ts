@@ -44,7 +44,7 @@ export function changedFields(
   input: FieldValues,
 ): FieldChange {
   const change = splitInput(type, input);
-  const plain = plainSchema(type).safeParse(withoutNull({ ...current.plain, ...change.plain }));
+  const plain = plainSchema(type).safeParse(mergedFields(type, current.plain, change.plain));
   const set = new Set([...current.set, ...Object.keys(change.secret)]);
   change.removed.forEach((field) => set.delete(field));
   const faults = [
@@ -85,8 +85,13 @@ function splitInput(type: ConnectionType, input: FieldValues): SplitInput {
   };
 }
 
-function withoutNull(fields: FieldValues): FieldValues {
-  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== null));
+/** What there is to be kept. A null that removes nothing stays, so that it is refused by its name. */
+function mergedFields(type: ConnectionType, current: FieldValues, input: FieldValues): FieldValues {
+  const known = { ...type.fields.shape, ...current };
+  const merged = Object.entries({ ...current, ...input });
+  return Object.fromEntries(
+    merged.filter(([field, value]) => value !== null || !Object.hasOwn(known, field)),
+  );
 }
 
 function plainSchema(type: ConnectionType): z.ZodObject {

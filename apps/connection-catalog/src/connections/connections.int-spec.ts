@@ -96,6 +96,8 @@ describe('connections', () => {
     ['a type that there is not', { type: 'fax' }, ['type']],
     ['an unknown key', { owner: 'me' }, ['owner']],
     ['an unknown field', { fields: { token: 'x', tokn: 'y' } }, ['fields.tokn']],
+    ['an unknown field without a value', { fields: { token: 'x', tokn: null } }, ['fields.tokn']],
+    ['what every object has', { fields: { token: 'x', toString: 'y' } }, ['fields.toString']],
     ['a value that is too long', { fields: { token: 'x'.repeat(8193) } }, ['fields.token']],
     [
       'a URL that is too long',
