@@ -17,8 +17,10 @@ import {
   until,
 } from '../spec-support.ts';
 import { AccessTokens } from './grants/access-tokens.ts';
+import { ClaimGrants } from './grants/claim-grants.ts';
 import { GrantsRepository } from './grants/grants.repository.ts';
-import { RenewGrants } from './grants/renew-grants.ts';
+import { ProviderPauses } from './grants/provider-pauses.ts';
+import { RenewGrant } from './grants/renew-grant.ts';
 import { TokenSecrets } from './grants/token-secrets.ts';
 import {
   addConnection,
@@ -190,7 +192,9 @@ describe('a pod that is killed between the answer of a provider and its storing 
     return new AccessTokens(
       service.get(TenantTransaction, { strict: false }),
       service.get(GrantsRepository, { strict: false }),
-      service.get(RenewGrants, { strict: false }),
+      service.get(ProviderPauses, { strict: false }),
+      service.get(ClaimGrants, { strict: false }),
+      service.get(RenewGrant, { strict: false }),
       service.get(TokenSecrets, { strict: false }),
     );
   }

@@ -8,10 +8,11 @@ import {
   startCatalog,
   type TestCatalog,
 } from '../spec-support.ts';
+import { type ClaimedGrant, ClaimGrants } from './grants/claim-grants.ts';
 import type { HeldGrant } from './grants/grant.ts';
 import { afterRenewal, type Renewal } from './grants/grant-lifecycle.ts';
 import { GrantsRepository } from './grants/grants.repository.ts';
-import { RenewGrants } from './grants/renew-grants.ts';
+import { RenewGrant } from './grants/renew-grant.ts';
 import {
   addConnection,
   connectionTo,
@@ -32,12 +33,14 @@ describe('the tokens of connections', () => {
   let pods: TestCatalog[];
   let catalog: TestCatalog;
   let provider: TestProvider;
+  let grants: GrantsRepository;
 
   beforeAll(async () => {
     servers = await createCatalogServers(running);
     pods = await Promise.all([1, 2, 3].map(() => startCatalog(servers, OAUTH_SETTINGS)));
     for (const pod of pods) running.use(pod);
     [catalog] = pods as [TestCatalog];
+    grants = catalog.service.get(GrantsRepository, { strict: false });
     provider = running.use(await TestProvider.start());
   });
   afterAll(() => running.disposeAsync());
@@ -72,15 +75,16 @@ describe('the tokens of connections', () => {
   const run = <Result>(work: (manager: EntityManager) => Promise<Result>): Promise<Result> =>
     catalog.service.get(TenantTransaction, { strict: false }).run('acme', work);
 
-  async function claim(id: string): Promise<HeldGrant> {
-    const grants = catalog.service.get(GrantsRepository, { strict: false });
-    const held = await run((manager) => grants.claimOne(manager, id, 1));
-    if (held === undefined) throw new Error('It is held by somebody.');
-    return held;
+  async function claim(id: string): Promise<ClaimedGrant> {
+    const seen = await run((manager) => grants.find(manager, id));
+    const claiming = catalog.service.get(ClaimGrants, { strict: false });
+    const claimed = await run(async (manager) => seen && claiming.one(manager, seen));
+    if (claimed === undefined) throw new Error('It is held by somebody.');
+    return claimed;
   }
 
-  const renew = (held: HeldGrant): Promise<void> =>
-    catalog.service.get(RenewGrants, { strict: false }).execute([held]);
+  const renew = (claimed: ClaimedGrant): Promise<void> =>
+    catalog.service.get(RenewGrant, { strict: false }).execute(claimed);
 
   const DUE = 'due_at = now()';
   const EXPIRED = `due_at = now(), expires_at = now() - interval '1 s'`;
@@ -198,7 +202,11 @@ describe('the tokens of connections', () => {
       code: 'connection_token_unavailable',
       headers: { 'retry-after': expect.stringMatching(/^1[12]\d$/) },
     });
-    await change(second.id, DUE);
+    await change(second.id, EXPIRED);
+    await expect(tokenOf(catalog, second.id)).rejects.toMatchObject({
+      code: 'connection_token_unavailable',
+      headers: { 'retry-after': expect.stringMatching(/^1[12]\d$/) },
+    });
     // Several sweeps of three pods pass.
     await sleep(2_500);
 
@@ -216,7 +224,6 @@ describe('the tokens of connections', () => {
 
   it('keep what a process stores late: it may have the only good one', async () => {
     const { id } = await authorise();
-    const grants = catalog.service.get(GrantsRepository, { strict: false });
     const store = async (held: HeldGrant, renewal: Renewal): Promise<boolean> => {
       const moment = { now: new Date(), thresholdSeconds: 300, random: 0 };
       const next = afterRenewal(held.state, renewal, moment);
@@ -227,10 +234,10 @@ describe('the tokens of connections', () => {
     const refused: Renewal = { kind: 'refused', error: 'invalid_grant' };
     const tokens: Renewal = { kind: 'tokens', expiresInSeconds: 3600, isRenewable: true };
 
-    const frozen = await claim(id);
+    const { held: frozen } = await claim(id);
     await expect(claim(id)).rejects.toThrow('held');
     await change(id, 'leased_until = now()');
-    const another = await claim(id);
+    const { held: another } = await claim(id);
 
     // The frozen one no longer holds it, so its refusal does not count, and its tokens do.
     expect(await store(frozen, refused)).toBe(false);
@@ -245,10 +252,10 @@ describe('the tokens of connections', () => {
     const endpoint = running.use(await startTokenEndpoint());
     const { id } = await clientCredentials(endpoint.url);
     const asked = endpoint.asked;
-    const held = await claim(id);
+    const { held, connection } = await claim(id);
 
     // As if the secret backend had taken its time.
-    await renew({ ...held, claimedAt: held.claimedAt - 10_000 });
+    await renew({ held: { ...held, claimedAt: held.claimedAt - 10_000 }, connection });
 
     expect(endpoint.asked).toBe(asked);
     // Whoever takes over when the lease ends finds it as it was.
@@ -261,14 +268,14 @@ describe('the tokens of connections', () => {
     const { id } = await authorise();
     const old = await tokenOf(catalog, id);
     const asked = provider.count(REFRESH);
-    const held = await claim(id);
+    const claimed = await claim(id);
     await servers.database.execute('REVOKE INSERT ON catalog.secrets FROM connection_catalog');
 
-    const renewed = renew(held);
+    const renewed = renew(claimed);
     try {
       await provider.until(async () => {
         const { leased_until } = await rowOf(id);
-        return Number(leased_until) > Number(held.row.leased_until);
+        return Number(leased_until) > Number(claimed.held.row.leased_until);
       });
     } finally {
       await servers.database.execute('GRANT INSERT ON catalog.secrets TO connection_catalog');
@@ -283,10 +290,10 @@ describe('the tokens of connections', () => {
 
   it('are not brought back by a renewal that was under way when they were revoked', async () => {
     const { name, id } = await clientCredentials(running.use(await startTokenEndpoint()).url);
-    const held = await claim(id);
+    const claimed = await claim(id);
     const revoked = await catalog.send('POST', `/api/v1/oauth/revoke/${name}`);
 
-    await renew(held);
+    await renew(claimed);
 
     // There is nowhere to tell it.
     expect(revoked.body).toMatchObject({ status: 'revoked', revoked_at_provider: false });

@@ -12,16 +12,17 @@ import { ExchangeCode } from './flows/exchange-code.ts';
 import { FlowSweep } from './flows/flow-sweep.ts';
 import { FlowsRepository } from './flows/flows.repository.ts';
 import { GrantClientCredentials } from './flows/grant-client-credentials.ts';
-import { PollDeviceFlows } from './flows/poll-device-flows.ts';
+import { PollDeviceFlow } from './flows/poll-device-flow.ts';
 import { PollDevice } from './flows/poll-device.ts';
 import { PrepareFlow } from './flows/prepare-flow.ts';
 import { AccessTokens } from './grants/access-tokens.ts';
 import { AskForTokens } from './grants/ask-for-tokens.ts';
+import { ClaimGrants } from './grants/claim-grants.ts';
 import { GrantEvents } from './grants/grant-events.ts';
 import { GrantLeases } from './grants/grant-leases.ts';
 import { GrantsRepository } from './grants/grants.repository.ts';
 import { ProviderPauses } from './grants/provider-pauses.ts';
-import { RenewGrants } from './grants/renew-grants.ts';
+import { RenewGrant } from './grants/renew-grant.ts';
 import { RenewalMoment } from './grants/renewal-moment.ts';
 import { RenewalSweep } from './grants/renewal-sweep.ts';
 import { StoreGrant } from './grants/store-grant.ts';
@@ -88,6 +89,7 @@ const PROVIDERS = [
   AccessTokens,
   AskForTokens,
   BeginDeviceFlow,
+  ClaimGrants,
   CompleteCodeFlow,
   ExchangeCode,
   FlowSweep,
@@ -99,11 +101,11 @@ const PROVIDERS = [
   InitiateAuthorization,
   OAuthConnections,
   PollDevice,
-  PollDeviceFlows,
+  PollDeviceFlow,
   PrepareFlow,
   ProviderPauses,
   ReadStatus,
-  RenewGrants,
+  RenewGrant,
   RenewalSweep,
   RevokeGrant,
   StoreGrant,

@@ -1,9 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import { Problem, type Secret, sleep } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
+import { ClaimGrants } from './claim-grants.ts';
 import { type GrantRow, stateOf } from './grant.ts';
 import { GrantsRepository } from './grants.repository.ts';
-import { RenewGrants } from './renew-grants.ts';
+import { ProviderPauses } from './provider-pauses.ts';
+import { RenewGrant } from './renew-grant.ts';
 import { type Owner, TokenSecrets } from './token-secrets.ts';
 
 /** How long a caller waits for a token to be renewed. */
@@ -30,7 +32,9 @@ export class AccessTokens {
   constructor(
     private readonly transaction: TenantTransaction,
     private readonly grants: GrantsRepository,
-    private readonly renewing: RenewGrants,
+    private readonly pauses: ProviderPauses,
+    private readonly claiming: ClaimGrants,
+    private readonly renewing: RenewGrant,
     private readonly secrets: TokenSecrets,
   ) {}
 
@@ -62,19 +66,23 @@ export class AccessTokens {
       assertRenewable(grant);
       // Somebody has tried since, or has just tried: to ask again at once would be to push.
       if (grant.failures > first.failures || isPostponed(grant)) {
-        throw unavailable(grant);
+        throw unavailable(grant.due_at);
       }
       await within(deadline - Date.now(), this.renewOrWait(grant));
     }
-    throw unavailable(undefined);
+    throw unavailable(null);
   }
 
   private async renewOrWait(grant: GrantRow): Promise<void> {
-    const { tenant_id, connection_id, generation } = grant;
-    const held = await this.transaction.run(tenant_id, (manager) =>
-      this.grants.claimOne(manager, connection_id, generation),
-    );
-    await (held === undefined ? sleep(POLL_MS) : this.renewing.execute([held]));
+    const { tenant_id, client } = grant;
+    const claimed = await this.transaction.run(tenant_id, async (manager) => {
+      const until = await this.pauses.find(manager, client.token_endpoint);
+      if (until !== undefined) {
+        throw unavailable(until);
+      }
+      return this.claiming.one(manager, grant);
+    });
+    await (claimed === undefined ? sleep(POLL_MS) : this.renewing.execute(claimed));
   }
 
   private async read({ tenant_id, connection_id }: Owner): Promise<GrantRow> {
@@ -134,8 +142,8 @@ function assertRenewable(grant: GrantRow): void {
   }
 }
 
-function unavailable(grant: GrantRow | undefined): Problem {
-  const waitMs = (grant?.due_at?.getTime() ?? 0) - Date.now();
+function unavailable(until: Date | null): Problem {
+  const waitMs = (until?.getTime() ?? 0) - Date.now();
   return new Problem({
     status: 503,
     code: 'connection_token_unavailable',
