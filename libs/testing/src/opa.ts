@@ -29,6 +29,8 @@ export async function startOpa(options: OpaOptions = {}): Promise<OpaServer> {
   const server = new ServerProcess({
     name: 'OPA',
     command,
+    // As in a cluster; the chart says why.
+    env: { GOGC: '400', GOMEMLIMIT: '200MiB' },
     args: [
       ...['run', '--server', '--addr', `127.0.0.1:${port}`],
       ...['--log-level', 'error', '--skip-version-check'],
