@@ -55,6 +55,30 @@ describe('AuditReports', () => {
     expect(told.length - 1 + Number(repeats)).toBe(100_000);
   });
 
+  it('hides in a flood neither what another tenant is refused nor what is granted', () => {
+    for (let each = 0; each < 2_000; each++) from(`2001:db8::${each.toString(16)}`);
+    const before = told.length;
+    const other = { ...REFUSED, tenant_id: 'acme' };
+    const issued = { ...REFUSED, action: 'token.issued', outcome: 'success' as const };
+
+    for (let each = 0; each < 6; each++) reports.record(other);
+    const target = { type: 'client', id: 'agent' };
+    for (let each = 0; each < 6; each++) reports.record({ ...issued, target });
+    jest.advanceTimersByTime(60_000);
+
+    const repeats = { ...REFUSED.details, repeats: 1 };
+    expect(told.slice(before, before + 10)).toEqual([
+      ...Array.from({ length: 5 }, () => other),
+      ...Array.from({ length: 5 }, () => ({ ...issued, target })),
+    ]);
+    expect(told.slice(before + 10)).toEqual(
+      expect.arrayContaining([
+        { ...other, details: repeats },
+        { ...issued, target, details: repeats },
+      ]),
+    );
+  });
+
   it('tells what is left when the service stops', () => {
     from('192.0.2.1', 7);
 

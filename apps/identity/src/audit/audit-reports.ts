@@ -15,7 +15,7 @@ export const PLATFORM_TENANT = Symbol('PLATFORM_TENANT');
 const WINDOW_MS = 60_000;
 /** So many of one kind and origin are told one by one in a minute. */
 const TOLD_SINGLY = 5;
-/** So many kinds and origins are told apart in a minute. */
+/** So many kinds and origins are told apart in a minute: of what was granted, and of what was refused. */
 const MAX_GROUPS = 1_000;
 
 /** Of one kind and origin: the last one, and how many there were. */
@@ -33,7 +33,9 @@ interface Group {
  */
 @Injectable()
 export class AuditReports implements OnApplicationShutdown {
-  private groups = new Map<string, Group>();
+  private granted = new Map<string, Group>();
+  /** Apart, for anybody can fill it. */
+  private refused = new Map<string, Group>();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -60,23 +62,26 @@ export class AuditReports implements OnApplicationShutdown {
   }
 
   private groupOf(report: AuditReport): Group {
-    const { tenant_id, actor, action, target } = report;
+    const { tenant_id, actor, action, target, outcome } = report;
+    const groups = outcome === 'success' ? this.granted : this.refused;
     const own = [tenant_id, action, actor.subject, actor.address, target.id].join(' ');
-    // Beyond that many, whoever else it is.
-    const name = this.groups.size < MAX_GROUPS || this.groups.has(own) ? own : action;
-    const group = this.groups.get(name) ?? { count: 0, last: report };
-    this.groups.set(name, group);
+    // Beyond that many, whoever else of the tenant it is.
+    const isTold = groups.size < MAX_GROUPS || groups.has(own);
+    const name = isTold ? own : `${tenant_id} ${action}`;
+    const group = groups.get(name) ?? { count: 0, last: report };
+    groups.set(name, group);
     return group;
   }
 
   private endWindow(): void {
-    for (const { count, last } of this.groups.values()) {
+    for (const { count, last } of [...this.granted.values(), ...this.refused.values()]) {
       if (count > TOLD_SINGLY) {
         const details = { ...last.details, repeats: count - TOLD_SINGLY };
         this.recorder.record({ ...last, details });
       }
     }
-    this.groups = new Map();
+    this.granted = new Map();
+    this.refused = new Map();
     this.timer = undefined;
   }
 }
