@@ -31,6 +31,8 @@ describe('a command line (RFC 8628)', () => {
   async function post(path: string, body: Record<string, string>): Promise<[number, unknown]> {
     const answer = await fetch(new URL(path, pod), {
       method: 'POST',
+      // Who takes anything is no browser for that.
+      headers: { accept: 'text/html, */*' },
       body: new URLSearchParams({ client_id: 'cli', ...body }),
     });
     const text = await answer.text();
@@ -83,6 +85,12 @@ describe('a command line (RFC 8628)', () => {
     }
     return answer;
   }
+
+  it('is begun by a client that is known, and others are told so in JSON', async () => {
+    const answer = await post('/oauth/device/authorization', { client_id: 'nobody' });
+
+    expect(answer).toMatchObject([401, { error: 'invalid_client' }]);
+  });
 
   it('gets tokens of the person who confirms its code in a browser', async () => {
     const ann = await deployment.addPerson({ acme: 'admin' });

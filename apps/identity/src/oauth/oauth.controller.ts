@@ -53,6 +53,7 @@ export class OAuthController {
   @StreamsBody()
   token(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     // Not pinned to the issuer: a service proves that it asks at the address that it uses (RFC 9449).
+    asProgram(request);
     return this.answer(request, reply);
   }
 
@@ -93,6 +94,7 @@ export class OAuthController {
   })
   @StreamsBody()
   introspect(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    asProgram(request);
     return this.handOver(request, reply);
   }
 
@@ -108,6 +110,7 @@ export class OAuthController {
   })
   @StreamsBody()
   revoke(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    asProgram(request);
     return this.handOver(request, reply);
   }
 
@@ -121,6 +124,7 @@ export class OAuthController {
   })
   @StreamsBody()
   authorizeDevice(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
+    asProgram(request);
     return this.handOver(request, reply);
   }
 
@@ -180,4 +184,12 @@ export class OAuthController {
     }
     await this.server.answer(request.raw, reply.raw);
   }
+}
+
+/**
+ * Who asks here is a program, whatever else it takes: it is told what is wrong in JSON (RFC 6749 §5.2),
+ * where oidc-provider would make a page of it, and what follows the answer could not read it.
+ */
+function asProgram({ raw }: FastifyRequest): void {
+  raw.headers.accept = 'application/json';
 }

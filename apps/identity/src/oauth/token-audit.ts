@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { TenantTransaction } from '@soma/persistence';
 import type Provider from 'oidc-provider';
@@ -11,6 +12,11 @@ import { registrationOf } from './token-content.ts';
 
 /** A device asks every few seconds until its person has answered (RFC 8628 §3.5). */
 const NOT_YET = new Set(['authorization_pending', 'slow_down']);
+
+const GRANT_TYPES = new Set([
+  ...['authorization_code', 'client_credentials', 'refresh_token'],
+  'urn:ietf:params:oauth:grant-type:device_code',
+]);
 
 /** Writes down who got tokens, and who was refused. */
 @Injectable()
@@ -58,12 +64,12 @@ export class TokenAudit {
 
   /** Whom the client belongs to, if it is known; the operator is told of all others. */
   private recordRefusal(context: KoaContextWithOIDC): void {
-    const { client, params } = context.oidc;
+    const { client } = context.oidc;
     const { error } = context.body as { error?: unknown };
     if (typeof error !== 'string' || NOT_YET.has(error)) {
       return;
     }
-    const subject = client?.clientId ?? claimedBy(params?.['client_id']);
+    const subject = client?.clientId ?? 'anonymous';
     this.reports.record({
       ...commonOf(context),
       tenant_id: tenantOf(client) ?? this.reports.platformTenant,
@@ -71,7 +77,7 @@ export class TokenAudit {
       action: 'token.refused',
       target: { type: 'client', id: subject },
       outcome: context.status < 500 ? 'denied' : 'failure',
-      details: { error, grant_type: grantTypeOf(context) },
+      details: { error, grant_type: grantTypeOf(context), ...traceOf(context) },
     });
   }
 }
@@ -110,16 +116,21 @@ function tenantOf(client: Client | undefined): string | undefined {
     : undefined;
 }
 
-/** What an unknown client calls itself. */
-function claimedBy(name: unknown): string {
-  return typeof name === 'string' ? name.slice(0, 100) : 'anonymous';
+/**
+ * What an unknown client calls itself, as far as it shows which refusals are of the same: it may be a
+ * credential in the wrong field, which would stand here for good (P8).
+ */
+function traceOf({ oidc }: KoaContextWithOIDC): { client_id_hash?: string } {
+  const name = oidc.client === undefined ? oidc.params?.['client_id'] : undefined;
+  return typeof name === 'string' ? { client_id_hash: hash('sha256', name).slice(0, 8) } : {};
 }
 
 function commonOf(context: KoaContextWithOIDC): Pick<AuditEntry, 'request_id'> {
   return { request_id: requestIdOf(context) };
 }
 
-/** What a client says is cut: it may be anything. */
+/** What a client says may be anything. */
 function grantTypeOf({ oidc }: KoaContextWithOIDC): string {
-  return String(oidc.params?.['grant_type']).slice(0, 100);
+  const grantType = String(oidc.params?.['grant_type']);
+  return GRANT_TYPES.has(grantType) ? grantType : 'unknown';
 }
