@@ -56,7 +56,8 @@ export const CurrentCaller = createParamDecorator(
   },
 );
 
-function readIdempotencyKey(header: string | string[] | undefined): string | undefined {
+/** @throws {@link Problem} 400 `invalid_idempotency_key` */
+export function readIdempotencyKey(header: string | string[] | undefined): string | undefined {
   const { success, data } = idempotencyKey.optional().safeParse(header);
   if (!success) {
     throw new Problem({

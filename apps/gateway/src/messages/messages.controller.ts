@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
-import { Access } from '@soma/auth';
+import { Access, idempotencyHeader } from '@soma/auth';
 import {
   accepted,
   type Accepted,
@@ -10,7 +10,7 @@ import {
 } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { ACT_ON_SESSION, SPEAK_IN_SESSION } from '../access/session-rules.ts';
-import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
+import { type Caller, CurrentCaller } from '../runtime/caller.ts';
 import { AcceptAction } from './accept-action.ts';
 import { AcceptMessage } from './accept-message.ts';
 

@@ -10,7 +10,7 @@ import {
   Query,
   UseInterceptors,
 } from '@nestjs/common';
-import { Access, CurrentPrincipal } from '@soma/auth';
+import { Access, CurrentPrincipal, idempotencyHeader } from '@soma/auth';
 import {
   clientIdentifier,
   createPersonaRequest,
@@ -28,7 +28,7 @@ import {
 import { Operation } from '@soma/http';
 import { FaultInterceptor } from '@soma/persistence';
 import { Personas } from '@soma/sessions';
-import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
+import { type Caller, CurrentCaller } from '../runtime/caller.ts';
 import { CreatePersona } from './create-persona.ts';
 import { UpdatePersona } from './update-persona.ts';
 

@@ -1,22 +1,8 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
-import type { GuardedRequest } from '@soma/auth';
+import { type GuardedRequest, readIdempotencyKey } from '@soma/auth';
 import type { Principal } from '@soma/contracts';
-import { Problem } from '@soma/kernel';
 import { bodyHash, type Idempotency } from '@soma/sessions';
 import type { FastifyRequest } from 'fastify';
-import { z } from 'zod';
-
-/** Printable ASCII. */
-const idempotencyKey = z.string().regex(/^[\x20-\x7e]{1,255}$/);
-
-/** The header, for the API document. */
-export const idempotencyHeader = z.object({
-  'Idempotency-Key': idempotencyKey.optional().meta({
-    description:
-      'A repeat with the same key and body, within 24 hours, answers the first answer and does ' +
-      'nothing more.',
-  }),
-});
 
 /** Who sends a write, and the key by which a repeat of it is recognised. */
 export interface Caller {
@@ -53,16 +39,4 @@ export function idempotencyOf(
   key: string | undefined,
 ): Idempotency | undefined {
   return key === undefined ? undefined : { key, operation, bodyHash: bodyHash(body) };
-}
-
-function readIdempotencyKey(header: string | string[] | undefined): string | undefined {
-  const { success, data } = idempotencyKey.optional().safeParse(header);
-  if (!success) {
-    throw new Problem({
-      status: 400,
-      code: 'invalid_idempotency_key',
-      detail: 'The header Idempotency-Key must be 1 to 255 printable characters.',
-    });
-  }
-  return data;
 }

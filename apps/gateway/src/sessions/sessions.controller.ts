@@ -10,7 +10,7 @@ import {
   Query,
   UseInterceptors,
 } from '@nestjs/common';
-import { Access, CurrentPrincipal } from '@soma/auth';
+import { Access, CurrentPrincipal, idempotencyHeader } from '@soma/auth';
 import {
   cancelled,
   type Cancelled,
@@ -32,7 +32,7 @@ import { Operation } from '@soma/http';
 import { FaultInterceptor } from '@soma/persistence';
 import { sessionNotFound, Sessions } from '@soma/sessions';
 import { READ_SESSION, WRITE_SESSION } from '../access/session-rules.ts';
-import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
+import { type Caller, CurrentCaller } from '../runtime/caller.ts';
 import { CancelTurn } from './cancel-turn.ts';
 import { ListSessions } from './list-sessions.ts';
 import { ReadTimeline } from './read-timeline.ts';

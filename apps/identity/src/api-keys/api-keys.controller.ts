@@ -9,7 +9,14 @@ import {
   Query,
   UseInterceptors,
 } from '@nestjs/common';
-import { Access, CurrentPrincipal, StepUp } from '@soma/auth';
+import {
+  Access,
+  type Caller,
+  CurrentCaller,
+  CurrentPrincipal,
+  idempotencyHeader,
+  StepUp,
+} from '@soma/auth';
 import {
   apiKey,
   type ApiKey,
@@ -28,7 +35,6 @@ import {
 import { Operation } from '@soma/http';
 import { FaultInterceptor, TenantTransaction } from '@soma/persistence';
 import { z } from 'zod';
-import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
 import { toPage } from '../runtime/page.ts';
 import { ApiKeys } from './api-keys.ts';
 import { CreateApiKey } from './create-api-key.ts';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import type { Caller } from '@soma/auth';
 import { TenantTransaction } from '@soma/persistence';
 import { AuditLog } from '../audit/audit-log.ts';
-import type { Caller } from '../runtime/caller.ts';
 import { ApiKeys } from './api-keys.ts';
 import { KeyRevocations } from './key-revocations.ts';
 

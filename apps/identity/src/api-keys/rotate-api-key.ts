@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import type { Caller } from '@soma/auth';
 import type { ApiKey, CreatedApiKey, RotateApiKeyRequest } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
 import { IdempotentWrites } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.ts';
-import type { Caller } from '../runtime/caller.ts';
 import { ApiKeys } from './api-keys.ts';
 import { KeyRevocations } from './key-revocations.ts';
 import { assertOwnScopes } from './own-scopes.ts';

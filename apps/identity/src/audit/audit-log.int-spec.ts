@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Module } from '@nestjs/common';
-import { auditHash, FIRST_PREVIOUS_HASH } from '@soma/contracts';
+import { type AuditReport, auditHash, FIRST_PREVIOUS_HASH } from '@soma/contracts';
 import { newIdentifier, Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
 import { PersistenceModule, TenantTransaction } from '@soma/persistence';
 import { createTestDatabase, type TestDatabase } from '@soma/testing';
 import { createService } from '@soma/http';
-import { type AuditEntry, AuditLog } from './audit-log.ts';
+import { AuditLog } from './audit-log.ts';
 import { type AuditRow, toAuditLine } from './audit-row.ts';
 
 @Module({})
 class AuditTests {}
 
-const entry: AuditEntry = {
+const entry: AuditReport = {
   tenant_id: 'acme',
   actor: { subject: 'ann', address: '192.0.2.7' },
   action: 'api_key.created',
@@ -45,7 +45,7 @@ describe('the audit log', () => {
 
   afterAll(() => running.disposeAsync());
 
-  function append(changes: Partial<AuditEntry> = {}): Promise<void> {
+  function append(changes: Partial<AuditReport> = {}): Promise<void> {
     const said = { ...entry, ...changes };
     return transaction.run(said.tenant_id, (manager) => log.append(manager, said));
   }

@@ -11,9 +11,6 @@ import type { EntityManager } from 'typeorm';
 import { toAuditRow } from './audit-row.ts';
 import { storable } from './storable.ts';
 
-/** What happened, as the use case knows it. */
-export type AuditEntry = AuditReport;
-
 interface Head {
   /** A bigint, which the driver leaves as text. */
   seq: string;
@@ -30,7 +27,7 @@ interface Head {
 @Injectable()
 export class AuditLog {
   /** @param manager - Of a {@link TenantTransaction} of the entry's tenant. */
-  async append(manager: EntityManager, entry: AuditEntry): Promise<void> {
+  async append(manager: EntityManager, entry: AuditReport): Promise<void> {
     const event = { ...entry, audit_id: newIdentifier(), occurred_at: new Date().toISOString() };
     await this.appendEvents(manager, entry.tenant_id, [event]);
   }

@@ -1,10 +1,11 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import type { AuditReport } from '@soma/contracts';
 import { Secret } from '@soma/kernel';
 import { SweepTransaction, TenantTransaction } from '@soma/persistence';
 import { Envelope, type SealContext } from '@soma/secrets';
 import type { AdapterPayload } from 'oidc-provider';
-import { type AuditEntry, AuditLog } from '../audit/audit-log.ts';
+import { AuditLog } from '../audit/audit-log.ts';
 import { ConfigUpdates } from '../config-updates/config-updates.ts';
 
 /** For so long a client that missed the answer to a refresh may ask again. */
@@ -227,7 +228,7 @@ const REVOKE = `
     RETURNING model)
   SELECT count(*)::int AS revoked FROM revoked WHERE model = 'Grant'`;
 
-function revocation(owner: GrantOwner, { reason, address, request_id }: Cause): AuditEntry {
+function revocation(owner: GrantOwner, { reason, address, request_id }: Cause): AuditReport {
   return {
     tenant_id: owner.tenant_id,
     actor: { subject: owner.accountId, address },

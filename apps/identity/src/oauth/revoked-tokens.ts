@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import type { AuditReport } from '@soma/contracts';
 import { sleep } from '@soma/kernel';
 import { SweepTransaction, TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
-import { type AuditEntry, AuditLog } from '../audit/audit-log.ts';
+import { AuditLog } from '../audit/audit-log.ts';
 import { ConfigUpdates } from '../config-updates/config-updates.ts';
 
 /**
@@ -42,7 +43,7 @@ export class RevokedTokens {
     const { tenant, sub, client_id, jti } = token;
     await this.tenants.run(tenant, async (manager) => {
       await this.tellEveryone(manager, token);
-      const line: AuditEntry = {
+      const line: AuditReport = {
         tenant_id: tenant,
         actor: { subject: sub, address: origin.address },
         action: 'token.revoked',

@@ -1,9 +1,10 @@
 import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
+import type { AuditReport } from '@soma/contracts';
 import { TenantTransaction } from '@soma/persistence';
 import type Provider from 'oidc-provider';
 import type { Client, KoaContextWithOIDC } from 'oidc-provider';
-import { type AuditEntry, AuditLog } from '../audit/audit-log.ts';
+import { AuditLog } from '../audit/audit-log.ts';
 import { AuditReports } from '../audit/audit-reports.ts';
 import { keyOf } from './api-key-grants.ts';
 import { requestIdOf } from './koa-request.ts';
@@ -82,7 +83,7 @@ export class TokenAudit {
   }
 }
 
-function lineOfPerson(context: KoaContextWithOIDC, owner: GrantOwner): AuditEntry {
+function lineOfPerson(context: KoaContextWithOIDC, owner: GrantOwner): AuditReport {
   return {
     ...commonOf(context),
     tenant_id: owner.tenant_id,
@@ -94,7 +95,7 @@ function lineOfPerson(context: KoaContextWithOIDC, owner: GrantOwner): AuditEntr
   };
 }
 
-function lineOfProgram(context: KoaContextWithOIDC, client: Client): AuditEntry {
+function lineOfProgram(context: KoaContextWithOIDC, client: Client): AuditReport {
   const key = keyOf(client);
   const { clientId } = client;
   return {
@@ -125,7 +126,7 @@ function traceOf({ oidc }: KoaContextWithOIDC): { client_id_hash?: string } {
   return typeof name === 'string' ? { client_id_hash: hash('sha256', name).slice(0, 8) } : {};
 }
 
-function commonOf(context: KoaContextWithOIDC): Pick<AuditEntry, 'request_id'> {
+function commonOf(context: KoaContextWithOIDC): Pick<AuditReport, 'request_id'> {
   return { request_id: requestIdOf(context) };
 }
 

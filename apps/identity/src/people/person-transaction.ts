@@ -1,15 +1,16 @@
+import type { AuditOrigin } from '@soma/auth';
+import type { AuditReport } from '@soma/contracts';
 import { Inject, Injectable } from '@nestjs/common';
 import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
-import { type AuditEntry, AuditLog } from '../audit/audit-log.ts';
+import { AuditLog } from '../audit/audit-log.ts';
 import { PLATFORM_TENANT } from '../audit/audit-reports.ts';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { Members } from '../tenancy/members.ts';
 
 /** What a person's change came to, and what the audit log says of it. */
 export interface PersonChange<Result> {
   result: Result;
-  line?: Pick<AuditEntry, 'action' | 'target' | 'outcome' | 'details'>;
+  line?: Pick<AuditReport, 'action' | 'target' | 'outcome' | 'details'>;
 }
 
 /**

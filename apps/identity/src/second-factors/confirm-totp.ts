@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { AuditOrigin } from '@soma/auth';
 import type { Principal } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
 import type { EntityManager } from 'typeorm';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { type PersonChange, PersonTransaction } from '../people/person-transaction.ts';
 import { FactorChanges } from './factor-changes.ts';
 import { factorRefused } from './proven-factor.ts';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import type { AuditOrigin } from '@soma/auth';
 import type { Principal } from '@soma/contracts';
 import { Problem, Secret } from '@soma/kernel';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { PersonTransaction } from '../people/person-transaction.ts';
 import { Users } from '../tenancy/users.ts';
 import { FactorChanges } from './factor-changes.ts';

@@ -1,9 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
-import { Access, CurrentPrincipal } from '@soma/auth';
+import { Access, type Caller, CurrentCaller, CurrentPrincipal } from '@soma/auth';
 import { type Principal, timestamp } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { z } from 'zod';
-import { type AuditOrigin, CurrentAuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { BeginPasskeyRegistration } from './begin-passkey-registration.ts';
 import { ListPasskeys } from './list-passkeys.ts';
 import { passkeyId, registrationResponse } from './passkey-messages.ts';
@@ -74,9 +73,8 @@ export class PasskeysController {
     problems: { 401: ['step_up_required'], 403: ['person_required', 'second_factor_refused'] },
   })
   async register(
-    @CurrentPrincipal() principal: Principal,
+    @CurrentCaller() { principal, origin }: Caller,
     @Body({ schema: registration }) request: z.output<typeof registration>,
-    @CurrentAuditOrigin() origin: AuditOrigin,
   ): Promise<{ passkey_id: string }> {
     return { passkey_id: await this.registerPasskey.execute(principal, request, origin) };
   }
@@ -89,9 +87,8 @@ export class PasskeysController {
     problems: { 401: ['step_up_required'], 403: ['person_required'], 404: ['passkey_not_found'] },
   })
   remove(
-    @CurrentPrincipal() principal: Principal,
+    @CurrentCaller() { principal, origin }: Caller,
     @Param('id', { schema: passkeyId }) id: string,
-    @CurrentAuditOrigin() origin: AuditOrigin,
   ): Promise<void> {
     return this.removePasskey.execute(principal, id, origin);
   }

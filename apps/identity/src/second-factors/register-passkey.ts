@@ -3,9 +3,9 @@ import {
   type VerifiedRegistrationResponse,
   verifyRegistrationResponse,
 } from '@simplewebauthn/server';
+import type { AuditOrigin } from '@soma/auth';
 import type { Principal } from '@soma/contracts';
 import { SweepTransaction } from '@soma/persistence';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { PersonTransaction } from '../people/person-transaction.ts';
 import { FactorChanges } from './factor-changes.ts';
 import { asRegistration, challengeOf, type RegistrationResponse } from './passkey-messages.ts';

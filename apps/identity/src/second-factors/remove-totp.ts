@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import type { AuditOrigin } from '@soma/auth';
 import type { Principal } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { PersonTransaction } from '../people/person-transaction.ts';
 import { FactorChanges } from './factor-changes.ts';
 import { SecondFactorsRepository } from './second-factors.repository.ts';

@@ -1,9 +1,8 @@
 import { Body, Controller, Delete, Get, HttpCode, Post } from '@nestjs/common';
-import { Access, CurrentPrincipal } from '@soma/auth';
+import { Access, type Caller, CurrentCaller, CurrentPrincipal } from '@soma/auth';
 import { type Principal, timestamp } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { z } from 'zod';
-import { type AuditOrigin, CurrentAuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { ConfirmTotp } from './confirm-totp.ts';
 import { EnrolTotp } from './enrol-totp.ts';
 import { FactorChanges } from './factor-changes.ts';
@@ -65,10 +64,7 @@ export class SecondFactorsController {
     answer: enrolment,
     problems: { 401: ['step_up_required'], 403: ['person_required'], 409: ['totp_exists'] },
   })
-  enrol(
-    @CurrentPrincipal() principal: Principal,
-    @CurrentAuditOrigin() origin: AuditOrigin,
-  ): Promise<TotpEnrolment> {
+  enrol(@CurrentCaller() { principal, origin }: Caller): Promise<TotpEnrolment> {
     return this.enrolTotp.execute(principal, origin);
   }
 
@@ -87,9 +83,8 @@ export class SecondFactorsController {
     },
   })
   async confirm(
-    @CurrentPrincipal() principal: Principal,
+    @CurrentCaller() { principal, origin }: Caller,
     @Body({ schema: confirmation }) { code }: z.output<typeof confirmation>,
-    @CurrentAuditOrigin() origin: AuditOrigin,
   ): Promise<RecoveryCodes> {
     return { recovery_codes: await this.confirmTotp.execute(principal, code, origin) };
   }
@@ -101,10 +96,7 @@ export class SecondFactorsController {
     summary: 'Remove the app',
     problems: { 401: ['step_up_required'], 403: ['person_required'], 404: ['totp_not_found'] },
   })
-  remove(
-    @CurrentPrincipal() principal: Principal,
-    @CurrentAuditOrigin() origin: AuditOrigin,
-  ): Promise<void> {
+  remove(@CurrentCaller() { principal, origin }: Caller): Promise<void> {
     return this.removeTotp.execute(principal, origin);
   }
 
@@ -116,10 +108,7 @@ export class SecondFactorsController {
     answer: recoveryCodes,
     problems: { 401: ['step_up_required'], 403: ['person_required'], 409: ['no_second_factor'] },
   })
-  async renew(
-    @CurrentPrincipal() principal: Principal,
-    @CurrentAuditOrigin() origin: AuditOrigin,
-  ): Promise<RecoveryCodes> {
+  async renew(@CurrentCaller() { principal, origin }: Caller): Promise<RecoveryCodes> {
     return { recovery_codes: await this.renewRecoveryCodes.execute(principal, origin) };
   }
 }

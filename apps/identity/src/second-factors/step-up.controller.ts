@@ -1,10 +1,9 @@
 import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common';
-import { Access, CurrentPrincipal, RateLimited } from '@soma/auth';
+import { Access, type Caller, CurrentCaller, CurrentPrincipal, RateLimited } from '@soma/auth';
 import type { Principal } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import type { FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import { auditOrigin } from '../audit/audit-origin.decorator.ts';
 import { type StepUpToken, StepUpTokens } from '../oauth/step-up-tokens.ts';
 import { BeginPasskeyProof } from './begin-passkey-proof.ts';
 import { clientOfBearer } from './client-of-bearer.ts';
@@ -67,10 +66,9 @@ export class StepUpController {
   })
   async verify(
     @Req() request: FastifyRequest,
-    @CurrentPrincipal() principal: Principal,
+    @CurrentCaller() { principal, origin }: Caller,
     @Body({ schema: proof }) body: z.output<typeof proof>,
   ): Promise<StepUpToken> {
-    const origin = auditOrigin(request);
     const userId = this.changes.userOf(principal);
     const factor =
       'code' in body

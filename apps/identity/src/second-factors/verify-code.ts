@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import type { AuditOrigin } from '@soma/auth';
 import type { EntityManager } from 'typeorm';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { type PersonChange, PersonTransaction } from '../people/person-transaction.ts';
 import { CODE_FACTOR, factorRefused, type ProvenFactor } from './proven-factor.ts';
 import { SecondFactorTries } from './second-factor-tries.ts';

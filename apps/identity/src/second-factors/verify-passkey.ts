@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { verifyAuthenticationResponse } from '@simplewebauthn/server';
+import type { AuditOrigin } from '@soma/auth';
 import { SweepTransaction } from '@soma/persistence';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { PersonTransaction } from '../people/person-transaction.ts';
 import { asProof, challengeOf, type ProofResponse } from './passkey-messages.ts';
 import { type Passkey, PasskeysRepository } from './passkeys.repository.ts';

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import type { AuditOrigin } from '@soma/auth';
 import { Problem } from '@soma/kernel';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import type { Visit } from '../oauth/interactions.ts';
 import { AcceptInvitation } from '../tenancy/accept-invitation.ts';
 import { Members } from '../tenancy/members.ts';

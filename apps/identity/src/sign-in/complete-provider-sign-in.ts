@@ -1,8 +1,8 @@
 import { Injectable, Logger } from '@nestjs/common';
+import type { AuditOrigin } from '@soma/auth';
 import { SweepTransaction } from '@soma/persistence';
 import { Envelope } from '@soma/secrets';
 import { AuditReports } from '../audit/audit-reports.ts';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { openAttempt, StateError, type SignInAttempt } from './oauth-states.ts';
 import {
   type ExternalIdentity,

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import type { AuditOrigin } from '@soma/auth';
 import { SweepTransaction } from '@soma/persistence';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import type { Visit } from '../oauth/interactions.ts';
 import { PersonTransaction } from '../people/person-transaction.ts';
 import { LinkedAccountsRepository } from './linked-accounts.repository.ts';

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
+import type { AuditOrigin } from '@soma/auth';
 import type { SignIn } from '../oauth/interactions.ts';
 import { PersonTransaction } from '../people/person-transaction.ts';
 import { SignInsRepository } from './sign-ins.repository.ts';

@@ -1,9 +1,8 @@
 import { Controller, Delete, Get, HttpCode, Param } from '@nestjs/common';
-import { Access, CurrentPrincipal } from '@soma/auth';
+import { Access, type Caller, CurrentCaller, CurrentPrincipal } from '@soma/auth';
 import { type Principal, timestamp } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { z } from 'zod';
-import { type AuditOrigin, CurrentAuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { ListLinkedAccounts } from './list-linked-accounts.ts';
 import { providerName, type ProviderName } from './providers/identity-provider.ts';
 import { UnlinkAccount } from './unlink-account.ts';
@@ -52,9 +51,8 @@ export class LinkedAccountsController {
     },
   })
   unlink(
-    @CurrentPrincipal() principal: Principal,
+    @CurrentCaller() { principal, origin }: Caller,
     @Param('provider', { schema: providerName }) provider: ProviderName,
-    @CurrentAuditOrigin() origin: AuditOrigin,
   ): Promise<void> {
     return this.unlinkAccount.execute(principal, provider, origin);
   }

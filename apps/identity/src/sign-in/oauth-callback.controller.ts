@@ -3,7 +3,7 @@ import { Public } from '@soma/auth';
 import { StreamsBody, Undocumented } from '@soma/http';
 import { Problem } from '@soma/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { auditOrigin } from '../audit/audit-origin.decorator.ts';
+import { auditOrigin } from '../audit/audit-origin.ts';
 import { STATE_COOKIE } from './begin-provider-sign-in.ts';
 import { CompleteProviderSignIn } from './complete-provider-sign-in.ts';
 import { readCookie, setCookie } from './cookies.ts';

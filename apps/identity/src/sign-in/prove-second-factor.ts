@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import type { AuditOrigin } from '@soma/auth';
 import { SweepTransaction } from '@soma/persistence';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { type ProofResponse, proofResponse } from '../second-factors/passkey-messages.ts';
 import { factorRefused, type ProvenFactor } from '../second-factors/proven-factor.ts';
 import { VerifyCode } from '../second-factors/verify-code.ts';

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import type { AuditOrigin } from '@soma/auth';
 import { Problem } from '@soma/kernel';
 import { SweepTransaction } from '@soma/persistence';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { PersonTransaction } from '../people/person-transaction.ts';
 import { type User, Users } from '../tenancy/users.ts';
 import { LinkedAccountsRepository } from './linked-accounts.repository.ts';

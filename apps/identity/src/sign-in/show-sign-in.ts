@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { auditOrigin } from '../audit/audit-origin.decorator.ts';
+import { auditOrigin } from '../audit/audit-origin.ts';
 import { Interactions } from '../oauth/interactions.ts';
 import { FinishSignIn } from './finish-sign-in.ts';
 import { sendPage } from './pages/page.ts';

@@ -13,7 +13,7 @@ import { Public, RateLimited } from '@soma/auth';
 import { StreamsBody, Undocumented } from '@soma/http';
 import { Problem } from '@soma/kernel';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { auditOrigin } from '../audit/audit-origin.decorator.ts';
+import { auditOrigin } from '../audit/audit-origin.ts';
 import { Interactions, type Visit } from '../oauth/interactions.ts';
 import { BeginProviderSignIn } from './begin-provider-sign-in.ts';
 import { ChooseTenant } from './choose-tenant.ts';

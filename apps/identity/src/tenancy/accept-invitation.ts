@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import type { AuditOrigin } from '@soma/auth';
 import type { Membership } from '@soma/contracts';
 import { Problem, type Secret } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
-import type { AuditOrigin } from '../audit/audit-origin.decorator.ts';
 import { AuditLog } from '../audit/audit-log.ts';
 import { Invitations } from './invitations.ts';
 import { MemberRows } from './member-rows.ts';

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { assertVersion, type Caller } from '@soma/auth';
 import type { Member, MemberRole } from '@soma/contracts';
 import { TenantTransaction } from '@soma/persistence';
 import { AuditLog } from '../audit/audit-log.ts';
-import { assertVersion, type Caller } from '../runtime/caller.ts';
 import { assertMayGrant } from './granting.ts';
 import { LastOwner } from './last-owner.ts';
 import { MemberRows } from './member-rows.ts';

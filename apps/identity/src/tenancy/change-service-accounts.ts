@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import { assertVersion, type Caller } from '@soma/auth';
 import type { ServiceAccount, ServiceAccountRequest } from '@soma/contracts';
 import { IdempotentWrites, TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { KeyRevocations } from '../api-keys/key-revocations.ts';
 import { AuditLog } from '../audit/audit-log.ts';
-import { assertVersion, type Caller } from '../runtime/caller.ts';
 import { ServiceAccounts } from './service-accounts.ts';
 
 /** Adds, renames and removes the programs of the caller's tenant. */

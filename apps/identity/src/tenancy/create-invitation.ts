@@ -1,10 +1,10 @@
 import { Injectable } from '@nestjs/common';
+import type { Caller } from '@soma/auth';
 import type { CreatedInvitation, CreateInvitationRequest } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
 import { IdempotentWrites } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.ts';
-import type { Caller } from '../runtime/caller.ts';
 import { assertMayGrant } from './granting.ts';
 import { Invitations } from './invitations.ts';
 import { Tenants } from './tenants.ts';

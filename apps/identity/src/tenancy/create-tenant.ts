@@ -1,9 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
+import type { Caller } from '@soma/auth';
 import type { CreatedTenant, CreateTenantRequest, Principal } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import { AuditLog } from '../audit/audit-log.ts';
-import type { Caller } from '../runtime/caller.ts';
 import { Invitations } from './invitations.ts';
 import { MemberRows } from './member-rows.ts';
 import { Tenants } from './tenants.ts';

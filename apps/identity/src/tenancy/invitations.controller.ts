@@ -9,7 +9,13 @@ import {
   Query,
   UseInterceptors,
 } from '@nestjs/common';
-import { Access, CurrentPrincipal } from '@soma/auth';
+import {
+  Access,
+  type Caller,
+  CurrentCaller,
+  CurrentPrincipal,
+  idempotencyHeader,
+} from '@soma/auth';
 import {
   acceptInvitationRequest,
   type AcceptInvitationRequest,
@@ -29,7 +35,6 @@ import { Operation } from '@soma/http';
 import { Problem, Secret } from '@soma/kernel';
 import { FaultInterceptor, TenantTransaction } from '@soma/persistence';
 import { z } from 'zod';
-import { type Caller, CurrentCaller, idempotencyHeader } from '../runtime/caller.ts';
 import { toPage } from '../runtime/page.ts';
 import { AcceptInvitation } from './accept-invitation.ts';
 import { CreateInvitation } from './create-invitation.ts';

@@ -9,7 +9,7 @@ import {
   Query,
   UseInterceptors,
 } from '@nestjs/common';
-import { Access, CurrentPrincipal } from '@soma/auth';
+import { Access, type Caller, CurrentCaller, CurrentPrincipal, ifMatchHeader } from '@soma/auth';
 import {
   member,
   type Member,
@@ -24,7 +24,6 @@ import {
 import { Operation } from '@soma/http';
 import { FaultInterceptor, TenantTransaction } from '@soma/persistence';
 import { z } from 'zod';
-import { type Caller, CurrentCaller, ifMatchHeader } from '../runtime/caller.ts';
 import { toPage } from '../runtime/page.ts';
 import { ChangeRole } from './change-role.ts';
 import { MemberRows } from './member-rows.ts';

@@ -1,8 +1,8 @@
 import { Injectable } from '@nestjs/common';
+import { assertVersion, type Caller } from '@soma/auth';
 import type { Tenant, UpdateTenantRequest } from '@soma/contracts';
 import { TenantTransaction } from '@soma/persistence';
 import { AuditLog } from '../audit/audit-log.ts';
-import { assertVersion, type Caller } from '../runtime/caller.ts';
 import { Tenants } from './tenants.ts';
 
 /** Gives the caller's tenant another name. */

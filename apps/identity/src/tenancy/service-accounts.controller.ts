@@ -10,7 +10,14 @@ import {
   Query,
   UseInterceptors,
 } from '@nestjs/common';
-import { Access, CurrentPrincipal } from '@soma/auth';
+import {
+  Access,
+  type Caller,
+  CurrentCaller,
+  CurrentPrincipal,
+  idempotencyHeader,
+  ifMatchHeader,
+} from '@soma/auth';
 import {
   memberListQuery,
   type MemberListQuery,
@@ -25,7 +32,6 @@ import {
 import { Operation } from '@soma/http';
 import { FaultInterceptor, TenantTransaction } from '@soma/persistence';
 import { z } from 'zod';
-import { type Caller, CurrentCaller, idempotencyHeader, ifMatchHeader } from '../runtime/caller.ts';
 import { toPage } from '../runtime/page.ts';
 import { ChangeServiceAccounts } from './change-service-accounts.ts';
 import { ServiceAccounts } from './service-accounts.ts';

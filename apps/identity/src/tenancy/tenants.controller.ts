@@ -1,5 +1,5 @@
 import { Body, Controller, Get, Param, Patch, Post, UseInterceptors } from '@nestjs/common';
-import { Access, CurrentPrincipal } from '@soma/auth';
+import { Access, type Caller, CurrentCaller, CurrentPrincipal, ifMatchHeader } from '@soma/auth';
 import {
   clientIdentifier,
   createdTenant,
@@ -14,7 +14,6 @@ import {
 } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { FaultInterceptor, TenantTransaction } from '@soma/persistence';
-import { type Caller, CurrentCaller, ifMatchHeader } from '../runtime/caller.ts';
 import { CreateTenant } from './create-tenant.ts';
 import { RenameTenant } from './rename-tenant.ts';
 import { tenantNotFound, Tenants } from './tenants.ts';
