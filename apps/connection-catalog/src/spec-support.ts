@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
 import { type MemberRole, roleScopes, topicCatalog } from '@soma/contracts';
 import { createService } from '@soma/http';
-import { loadConfig, retryTransient, Secret, sleep } from '@soma/kernel';
+import { loadConfig, retryTransient, Secret } from '@soma/kernel';
 import { createTopics, KafkaConnection, kafkaSettings } from '@soma/messaging';
 import { migrate } from '@soma/migrations';
 import { createLogger } from '@soma/observability';
@@ -138,19 +138,4 @@ function tokenOf(issuer: TestTokenIssuer, caller: TestCaller): Promise<string> {
   const { tenant, role, scopes = role && roleScopes[role], ...claims } = caller;
   const own = { ...claims, ...(role && { role }), ...(scopes && { scopes }) };
   return issuer.tokenFor(tenant, 'gateway', own);
-}
-
-/** Looks again and again until there is something, for 20 seconds at most. */
-export async function until<Value>(look: () => Promise<Value | undefined>): Promise<Value> {
-  const deadline = Date.now() + 20_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) {
-      return found;
-    }
-    if (Date.now() > deadline) {
-      throw new Error('It did not come about in time.');
-    }
-    await sleep(20);
-  }
 }

@@ -34,6 +34,7 @@ import {
   type TestDatabase,
   type TestKafka,
   type TestModelServer,
+  until,
 } from '@soma/testing';
 import { z } from 'zod';
 import { AppModule } from './app.module.ts';
@@ -42,21 +43,12 @@ import { workerConfigSchema } from './worker.config.ts';
 
 export const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
 export const ENDS = ['assistant.final', 'assistant.cancelled', 'assistant.error'];
-const EVENTUALLY_MS = 45_000;
 
 /** A message that tells the model server how to answer it. */
 export const follow = (script: ModelScript): string => `!script ${JSON.stringify(script)}`;
 /** A message whose calls are answered by one script after the other. */
 export const attempts = (...scripts: ModelScript[]): string =>
   `!attempts ${JSON.stringify(scripts)}`;
-
-export async function until(condition: () => Promise<boolean> | boolean): Promise<void> {
-  const deadline = Date.now() + EVENTUALLY_MS;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`It did not come to pass: ${String(condition)}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
 
 /** The servers around workers, with a scripted model. */
 export interface WorkerServers {

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { topicCatalog } from '@soma/contracts';
 import { createService } from '@soma/http';
-import { loadConfig, retryTransient, Secret, sleep } from '@soma/kernel';
+import { loadConfig, retryTransient, Secret } from '@soma/kernel';
 import { createTopics, KafkaConnection } from '@soma/messaging';
 import { migrate } from '@soma/migrations';
 import { createLogger } from '@soma/observability';
@@ -160,19 +160,4 @@ export async function toAnswer(response: Response): Promise<TestAnswer> {
     headers: response.headers,
     body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>,
   };
-}
-
-/** Looks again and again until there is something, for 45 seconds at most. */
-export async function until<Value>(look: () => Promise<Value | undefined>): Promise<Value> {
-  const deadline = Date.now() + 45_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) {
-      return found;
-    }
-    if (Date.now() > deadline) {
-      throw new Error('It did not come about in time.');
-    }
-    await sleep(20);
-  }
 }

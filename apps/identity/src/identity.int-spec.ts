@@ -17,10 +17,10 @@ import type { Principal } from '@soma/contracts';
 import { createService, internalFetch } from '@soma/http';
 import { loadConfig, Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
-import { createTestDatabase, createTestKafka, type TestDatabase } from '@soma/testing';
+import { createTestDatabase, createTestKafka, type TestDatabase, until } from '@soma/testing';
 import { AppModule } from './app.module.ts';
 import { identityConfig } from './identity.config.ts';
-import { makeTopics, until } from './spec-support.ts';
+import { makeTopics } from './spec-support.ts';
 
 const ISSUER = 'http://localhost:8080';
 const AGENT_SECRET = randomBytes(32).toString('base64url');

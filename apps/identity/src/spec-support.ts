@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { INestApplication } from '@nestjs/common';
 import { type MemberRole, roleScopes, topicCatalog } from '@soma/contracts';
 import { createService } from '@soma/http';
-import { loadConfig, newIdentifier, retryTransient, Secret, sleep } from '@soma/kernel';
+import { loadConfig, newIdentifier, retryTransient, Secret } from '@soma/kernel';
 import { createTopics, KafkaConnection, kafkaSettings } from '@soma/messaging';
 import { migrate } from '@soma/migrations';
 import { createLogger } from '@soma/observability';
@@ -158,19 +158,4 @@ async function signToken(service: INestApplication, caller: TestCaller): Promise
     .join('.');
   const signature = await signing.sign(Buffer.from(text));
   return `${text}.${Buffer.from(signature).toString('base64url')}`;
-}
-
-/** Looks again and again until there is something, for 45 seconds at most. */
-export async function until<Value>(look: () => Promise<Value | undefined>): Promise<Value> {
-  const deadline = Date.now() + 45_000;
-  for (;;) {
-    const found = await look();
-    if (found !== undefined) {
-      return found;
-    }
-    if (Date.now() > deadline) {
-      throw new Error('It did not come about in time.');
-    }
-    await sleep(20);
-  }
 }

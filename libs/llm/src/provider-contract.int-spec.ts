@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadConfig } from '@soma/kernel';
-import { freePort, type ModelScript, startModelServer, type TestModelServer } from '@soma/testing';
+import {
+  freePort,
+  type ModelScript,
+  startModelServer,
+  type TestModelServer,
+  until,
+} from '@soma/testing';
 import { inspect } from 'node:util';
 import { z } from 'zod';
 import type { Model } from './model-catalog.ts';
@@ -15,7 +21,6 @@ const KEY = 'sk-canary-0123456789';
 /** Long enough for a busy machine, except where silence is the test. */
 const IDLE_LIMIT_MS = 20_000;
 const SHORT_IDLE_LIMIT_MS = 200;
-const POLL_MS = 5;
 
 let server: TestModelServer;
 
@@ -364,9 +369,5 @@ function asFailure(error: unknown): ModelFailure {
 }
 
 async function untilAborted(): Promise<void> {
-  const deadline = Date.now() + 5000;
-  while (server.calls.at(-1)?.state !== 'aborted' && Date.now() < deadline) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  expect(server.calls.at(-1)?.state).toBe('aborted');
+  await until(() => server.calls.at(-1)?.state === 'aborted');
 }

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Secret, sleep } from '@soma/kernel';
+import { Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
-import { createTestDatabase, type TestDatabase } from '@soma/testing';
+import { createTestDatabase, type TestDatabase, until } from '@soma/testing';
 import { runCommand } from './commands.ts';
 import { SigningKeys } from './signing-keys.ts';
 
@@ -53,10 +53,9 @@ describe('npm run keys', () => {
 
     const rotating = run('rotate');
     // What a pod of identity does.
-    const deadline = Date.now() + 10_000;
-    const isAsked = async () =>
-      (await database.execute('SELECT FROM identity.key_rotations')).length > 0;
-    while (!(await isAsked()) && Date.now() < deadline) await sleep(20);
+    await until(
+      async () => (await database.execute('SELECT FROM identity.key_rotations')).length > 0,
+    );
     await insert('next', 360);
     await rotating;
 

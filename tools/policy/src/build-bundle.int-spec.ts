@@ -6,10 +6,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { installedTool, type OpaServer, startOpa } from '@soma/testing';
+import { installedTool, type OpaServer, startOpa, until } from '@soma/testing';
 import { buildBundle } from './build-bundle.ts';
 import { checkPolicies } from './check-policies.ts';
 
@@ -126,12 +125,4 @@ test_open if door.open with input as {"knock": 3}
 function pem(key: KeyObject, type: 'pkcs8' | 'spki'): string {
   // A PEM export is text.
   return key.export({ type, format: 'pem' }) as string;
-}
-
-async function until(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!(await holds())) {
-    if (Date.now() > deadline) throw new Error('It did not come true within 10 s.');
-    await delay(50);
-  }
 }

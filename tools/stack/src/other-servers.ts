@@ -1,3 +1,4 @@
+import { expectOk } from '@soma/testing';
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
@@ -43,10 +44,4 @@ async function lineOn({ name, where, variable, ask }: OtherServer): Promise<stri
     () => `${name} answers at ${where}.`,
     () => `${name} does not answer at ${where}: set ${variable}, or do without what needs it.`,
   );
-}
-
-async function expectOk(url: string): Promise<void> {
-  const response = await fetch(url, { signal: AbortSignal.timeout(2_000) });
-  await response.body?.cancel();
-  if (!response.ok) throw new Error(`${url} answers ${response.status}`);
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { until } from '@soma/testing';
 import { type Supervised, Supervisor } from './supervisor.ts';
 
 /** A process that lives as long as the test lets it. */
@@ -37,14 +38,6 @@ async function supervised(): Promise<[PretendProcess, Supervisor, string[]]> {
   const process = new PretendProcess();
   await process.start();
   return [process, new Supervisor('gateway', process, (line) => lines.push(line)), lines];
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = Date.now() + 10_000;
-  while (!condition()) {
-    if (Date.now() > deadline) throw new Error('it did not come to pass');
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 describe('Supervisor', () => {

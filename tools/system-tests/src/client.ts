@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Accepted, RowEvent, SessionEvent } from '@soma/contracts';
-import { openEventStream } from '@soma/testing';
+import { openEventStream, until } from '@soma/testing';
 import type { Pod } from './system.ts';
 
 /** The types of rows that end a turn. */
@@ -9,21 +9,6 @@ export const ENDS: ReadonlySet<string> = new Set([
   'assistant.cancelled',
   'assistant.error',
 ]);
-const WAIT_MS = 60_000;
-
-/** Waits until something holds, looking again and again. */
-export async function until<Result>(
-  look: () => Promise<Result | undefined | false> | Result | undefined | false,
-  waitMs = WAIT_MS,
-): Promise<Result> {
-  const deadline = Date.now() + waitMs;
-  for (;;) {
-    const result = await look();
-    if (result !== undefined && result !== false) return result;
-    if (Date.now() > deadline) throw new Error(`It did not come to pass: ${String(look)}`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
-  }
-}
 
 /** A partner's program: it speaks to whichever gateway is there, and repeats what fails. */
 export class Client {

@@ -1,6 +1,6 @@
 import { type ToolRequest, toolRequests, type ToolResult, toolResults } from '@soma/contracts';
+import { until } from '@soma/testing';
 import { Kafka, logLevel } from 'kafkajs';
-import { until } from './client.ts';
 import type { System } from './system.ts';
 
 /** Whoever runs tools, as far as a system knows it: requests in, results out, and no tool. */

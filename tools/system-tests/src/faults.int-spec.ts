@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Kafka, logLevel, Partitioners } from 'kafkajs';
-import { Client, textOf, until } from './client.ts';
+import { until } from '@soma/testing';
+import { Client, textOf } from './client.ts';
 import { type Pod, startSystem, type System } from './system.ts';
 
 /** What the model server does with a message, call by call; after that it echoes. */

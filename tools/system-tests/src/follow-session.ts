@@ -1,6 +1,6 @@
 import type { RowEvent, SessionEvent } from '@soma/contracts';
-import { openEventStream } from '@soma/testing';
-import { type Client, ENDS, until } from './client.ts';
+import { openEventStream, until } from '@soma/testing';
+import { type Client, ENDS } from './client.ts';
 import type { Pod } from './system.ts';
 
 const FOLLOW_MS = 240_000;

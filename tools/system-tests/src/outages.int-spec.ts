@@ -1,9 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type KafkaServer, type PostgresServer, startKafka, startPostgres } from '@soma/testing';
+import {
+  type KafkaServer,
+  type PostgresServer,
+  startKafka,
+  startPostgres,
+  until,
+} from '@soma/testing';
 import { Redis } from 'ioredis';
-import { Client, until } from './client.ts';
+import { Client } from './client.ts';
 import { followSession } from './follow-session.ts';
 import { startSystem, type System } from './system.ts';
 

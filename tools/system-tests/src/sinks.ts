@@ -4,16 +4,60 @@
 import { randomUUID } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { expect } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { Kafka, logLevel } from 'kafkajs';
-import { until } from './client.ts';
+import { type TraceCollector, until } from '@soma/testing';
 import type { Pod, System } from './system.ts';
 
 /** What stands in each place, by its name. */
 export type Sinks = Map<string, string>;
 
+/** What to look for, and where beside what the system keeps by itself. */
+export interface Search {
+  /** Under which pods are asked what they say of themselves. */
+  headers: Record<string, string>;
+  collector: TraceCollector;
+  /** What clients were told. */
+  answers?: Sinks;
+  /** By what each is called. That of the database is looked for too. */
+  secrets: Record<string, string | undefined>;
+  /** What must be found, or else nothing was looked at. */
+  seen: readonly string[];
+}
+
+/** Stops the system's pods, and fails for each secret that can be read anywhere (P8). */
+export async function expectNowhere(system: System, search: Search): Promise<void> {
+  const sinks = await readAll(system, search);
+  const secrets = { ...search.secrets, databasePassword: system.databasePassword };
+  for (const [secret, value = ''] of Object.entries(secrets)) {
+    expect([secret, value.length > 8]).toEqual([secret, true]);
+    const seenIn = sinks.filter(([, text]) => text.includes(value)).map(([sink]) => sink);
+    expect({ secret, seenIn }).toEqual({ secret, seenIn: [] });
+  }
+  const text = sinks.map(([, each]) => each).join('\n');
+  for (const part of search.seen) expect(text).toContain(part);
+}
+
+async function readAll(
+  system: System,
+  { headers, collector, answers = new Map<string, string>() }: Search,
+): Promise<[name: string, text: string][]> {
+  const { gateways, workers, identity, catalog } = system;
+  const pods = [...gateways, ...workers, identity, catalog].filter((pod) => pod !== undefined);
+  const states = await Promise.all(pods.map((pod) => readPod(pod, headers)));
+  const stores = await Promise.all([readTables, readRedis, readTopics].map((read) => read(system)));
+  // A process that stops writes the rest of its log and sends the rest of its spans.
+  await Promise.all(pods.map((pod) => pod.stop()));
+  const traces = collector.requests.map(({ body }) => body.toString('latin1')).join('\n');
+  // Each of them says so with its spans.
+  expect(traces).toContain('service.name');
+  const read = [answers, ...states, ...stores, await readLogs(system)];
+  return [...read.flatMap((each) => [...each]), ['traces', traces]];
+}
+
 /** What a pod says of itself while it runs. */
-export async function readPod(pod: Pod, headers: Record<string, string>): Promise<Sinks> {
+async function readPod(pod: Pod, headers: Record<string, string>): Promise<Sinks> {
   const sinks: Sinks = new Map();
   for (const path of ['/metrics', '/v1/health', '/openapi.json', '/v1/models', '/v1/session']) {
     const response = await fetch(pod.url + path, { headers });
@@ -26,7 +70,7 @@ export async function readPod(pod: Pod, headers: Record<string, string>): Promis
 }
 
 /** What the pods have logged so far. */
-export async function readLogs({ logs }: System): Promise<Sinks> {
+async function readLogs({ logs }: System): Promise<Sinks> {
   const names = await readdir(logs);
   const files = names.map(async (name): Promise<[string, string]> => [
     `log ${name}`,
@@ -36,7 +80,7 @@ export async function readLogs({ logs }: System): Promise<Sinks> {
 }
 
 /** Every row of every table, as the owner sees it. */
-export async function readTables({ query }: System): Promise<Sinks> {
+async function readTables({ query }: System): Promise<Sinks> {
   const tables = await query<{ name: string }>(
     `SELECT format('%I.%I', schemaname, tablename) AS name FROM pg_tables
       WHERE schemaname !~ '^pg_' AND schemaname <> 'information_schema'`,
@@ -50,7 +94,7 @@ export async function readTables({ query }: System): Promise<Sinks> {
 }
 
 /** Every key in Redis, with what it holds. */
-export async function readRedis({ redisUrl }: System): Promise<Sinks> {
+async function readRedis({ redisUrl }: System): Promise<Sinks> {
   const redis = new Redis(redisUrl);
   try {
     const keys = await redis.keys('*');
@@ -85,7 +129,7 @@ async function readKey(redis: Redis, key: string): Promise<unknown> {
 }
 
 /** Every record of every topic, headers included. */
-export async function readTopics({ kafka: { brokers, topicPrefix } }: System): Promise<Sinks> {
+async function readTopics({ kafka: { brokers, topicPrefix } }: System): Promise<Sinks> {
   const kafka = new Kafka({ brokers: [brokers], logLevel: logLevel.NOTHING });
   const admin = kafka.admin();
   const consumer = kafka.consumer({ groupId: `${topicPrefix}sinks-${randomUUID()}` });

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { Client, textOf, until } from './client.ts';
+import { until } from '@soma/testing';
+import { Client, textOf } from './client.ts';
 import { type Executor, startExecutor } from './executor.ts';
 import { type Pod, startSystem, type System } from './system.ts';
 

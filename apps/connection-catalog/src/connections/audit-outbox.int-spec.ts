@@ -2,13 +2,13 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import { type AuditEvent, auditEvents, type AuditReport } from '@soma/contracts';
 import { AuditOutbox, BroadcastReader } from '@soma/messaging';
 import { TenantTransaction } from '@soma/persistence';
+import { until } from '@soma/testing';
 import {
   type CatalogServers,
   connectionTo,
   createCatalogServers,
   startCatalog,
   type TestCatalog,
-  until,
 } from '../spec-support.ts';
 
 const PATH = '/api/v1/connections';
@@ -65,7 +65,7 @@ describe('what the catalog tells the audit log', () => {
   const of = (name: string): AuditEvent[] => heard.filter(({ target }) => target.id === name);
 
   const heardOf = (name: string, times = 1): Promise<AuditEvent[]> =>
-    until(() => Promise.resolve(of(name).length >= times ? of(name) : undefined));
+    until(() => (of(name).length >= times ? of(name) : undefined));
 
   const create = (name: string, on = catalog): Promise<{ status: number }> =>
     on.send('POST', PATH, { body: { name, type: 'github', fields: { token: 'of-git' } } });
@@ -137,7 +137,7 @@ describe('what the catalog tells the audit log', () => {
     expect(second).toEqual(first);
     await until(async () => {
       const rows = await servers.database.execute('SELECT FROM catalog.audit_outbox');
-      return rows.length === 0 || undefined;
+      return rows.length === 0;
     });
   });
 });

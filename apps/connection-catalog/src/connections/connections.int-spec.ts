@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '@soma/testing';
 import { builtInTypes } from '../connection-types/registry.ts';
 import {
   type CatalogServers,
   createCatalogServers,
   startCatalog,
   type TestCatalog,
-  until,
 } from '../spec-support.ts';
 
 const LIMIT = 20;

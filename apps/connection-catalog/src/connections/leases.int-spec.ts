@@ -5,13 +5,13 @@ import { CatalogClient, ConnectionLeases, type OpenConnection } from '@soma/conn
 import type { ConnectionPurpose, Principal } from '@soma/contracts';
 import { Secret } from '@soma/kernel';
 import { ConfigUpdatesReader } from '@soma/messaging';
+import { until } from '@soma/testing';
 import {
   type CatalogServers,
   connectionTo,
   createCatalogServers,
   startCatalog,
   type TestCatalog,
-  until,
 } from '../spec-support.ts';
 
 const PATH = '/api/v1/connections';
@@ -38,7 +38,7 @@ describe('connections as other services use them', () => {
     leases = new ConnectionLeases(client, reader);
     running.defer(() => reader.onApplicationShutdown());
     reader.onApplicationBootstrap();
-    await until(() => Promise.resolve(reader.isCaughtUp || undefined));
+    await until(() => reader.isCaughtUp);
   });
 
   afterAll(() => running.disposeAsync());
@@ -78,13 +78,11 @@ describe('connections as other services use them', () => {
   it('holds a lease, and lets go of it within a second of a change', async () => {
     const name = await connect({ token: 'old' });
     // The word that it was made may come in between, and is a change like any other.
-    await until(async () => (await lease(name)) === (await lease(name)) || undefined);
+    await until(async () => (await lease(name)) === (await lease(name)));
 
     await catalog.send('PATCH', `${PATH}/${name}`, { body: { fields: { token: 'new' } } });
     const changedAt = performance.now();
-    await until(
-      async () => (await lease(name)).credentials.get('token')?.reveal() === 'new' || undefined,
-    );
+    await until(async () => (await lease(name)).credentials.get('token')?.reveal() === 'new');
 
     // Of the property, with room for a machine that freezes.
     expect(performance.now() - changedAt).toBeLessThan(10_000);

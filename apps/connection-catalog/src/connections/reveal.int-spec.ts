@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type AuditEvent, auditEvents } from '@soma/contracts';
 import { BroadcastReader } from '@soma/messaging';
+import { until } from '@soma/testing';
 import {
   type CatalogServers,
   connectionTo,
@@ -9,7 +10,6 @@ import {
   type TestAnswer,
   type TestCaller,
   type TestCatalog,
-  until,
 } from '../spec-support.ts';
 
 const PATH = '/api/v1/connections';

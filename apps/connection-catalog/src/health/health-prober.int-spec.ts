@@ -2,8 +2,8 @@ import { once } from 'node:events';
 import { createServer as createHttp } from 'node:http';
 import { type AddressInfo, createServer as createTcp, type Server } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { sleep } from '@soma/kernel';
-import { type CatalogServers, createCatalogServers, startCatalog, until } from '../spec-support.ts';
+import { until } from '@soma/testing';
+import { type CatalogServers, createCatalogServers, startCatalog } from '../spec-support.ts';
 
 /** Four times as many a second as 2,000 connections every five minutes. */
 const CONNECTIONS = 100;
@@ -65,12 +65,10 @@ describe('the prober', () => {
   }
 
   it('looks at each connection once an interval, over all pods, however many are dead', async () => {
-    const deadline = Date.now() + 60_000;
-    let found: number[] = [];
-    while (found.length < CONNECTIONS && Date.now() < deadline) {
-      await sleep(500);
-      found = await pauses();
-    }
+    const found = await until(async () => {
+      const each = await pauses();
+      return each.length >= CONNECTIONS && each;
+    }, 60_000);
     const median = found[Math.floor(found.length / 2)] ?? Infinity;
     // The first check of a dead one takes as long as a check may.
     const health = await until(async () => {

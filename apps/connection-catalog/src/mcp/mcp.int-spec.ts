@@ -16,6 +16,7 @@ import {
 import { internalFetch } from '@soma/http';
 import { Secret } from '@soma/kernel';
 import { BroadcastReader, ConfigUpdatesReader } from '@soma/messaging';
+import { until } from '@soma/testing';
 import {
   type CatalogServers,
   connectionTo,
@@ -23,7 +24,6 @@ import {
   startCatalog,
   type TestAnswer,
   type TestCatalog,
-  until,
 } from '../spec-support.ts';
 
 const CATALOG = '/api/v1/integrations/mcp/catalog';
@@ -169,7 +169,7 @@ describe('the MCP servers of a tenant', () => {
   it('counts at once, without a restart, and names no secret (P8)', async () => {
     const as = await newTenant();
     await install(as, 'github', 'work');
-    await until(() => Promise.resolve(told.includes(`${as.tenant}:mcp_servers`) || undefined));
+    await until(() => told.includes(`${as.tenant}:mcp_servers`));
 
     const ours = await effective(as);
 
@@ -275,7 +275,7 @@ describe('the MCP servers of a tenant', () => {
       audited
         .filter(({ tenant_id, target }) => tenant_id === as.tenant && target.id === 'github')
         .map(({ action }) => action);
-    await until(() => Promise.resolve(toldOf().at(-1) === 'mcp_server.uninstalled' || undefined));
+    await until(() => toldOf().at(-1) === 'mcp_server.uninstalled');
     expect(toldOf()).toEqual(['mcp_server.installed', 'mcp_server.uninstalled']);
   });
 

@@ -6,7 +6,7 @@ import { type AuditEvent, auditEvents } from '@soma/contracts';
 import { Problem, Secret } from '@soma/kernel';
 import { BroadcastReader } from '@soma/messaging';
 import { openDataSource, TenantTransaction } from '@soma/persistence';
-import { freePort } from '@soma/testing';
+import { freePort, until } from '@soma/testing';
 import type { QueryRunner } from 'typeorm';
 import {
   type CatalogServers,
@@ -14,7 +14,6 @@ import {
   createCatalogServers,
   startCatalog,
   type TestCatalog,
-  until,
 } from '../spec-support.ts';
 import { AccessTokens } from './grants/access-tokens.ts';
 import { ClaimGrants } from './grants/claim-grants.ts';
@@ -110,9 +109,9 @@ describe('a pod that is killed between the answer of a provider and its storing 
       const pod = await startPod();
       // One after the other: what comes at once is stored at once, and would be held up together.
       await makeDue([durable]);
-      await durable.provider.until(() => isHeldUp([durable], 1));
+      await until(() => isHeldUp([durable], 1));
       await makeDue([graceful, strict]);
-      await strict.provider.until(() => isHeldUp([graceful, strict], 2));
+      await until(() => isHeldUp([graceful, strict], 2));
       pod.kill('SIGKILL');
       await once(pod, 'exit');
     } finally {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sleep } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
+import { until } from '@soma/testing';
 import type { EntityManager } from 'typeorm';
 import {
   type CatalogServers,
@@ -107,7 +108,7 @@ describe('the tokens of connections', () => {
     const asked = provider.count(REFRESH);
 
     await Promise.all(grants.map(({ id }) => change(id, DUE)));
-    await provider.until(async () => {
+    await until(async () => {
       const rows = await Promise.all(grants.map(({ id }) => rowOf(id)));
       return rows.every(({ renewed_at }) => renewed_at !== null);
     });
@@ -184,7 +185,7 @@ describe('the tokens of connections', () => {
     const { name, id } = await authorise();
     await change(id, `is_renewable = false, ${EXPIRED}`);
 
-    await provider.until(async () => (await rowOf(id))['status'] === 'expired');
+    await until(async () => (await rowOf(id))['status'] === 'expired');
 
     expect(await statusOf(name)).toMatchObject({ status: 'expired', reason: 'no_refresh_token' });
     expect(await rowOf(id)).toMatchObject({ due_at: null });
@@ -219,7 +220,7 @@ describe('the tokens of connections', () => {
     endpoint.answer = undefined;
     await servers.database.execute('UPDATE catalog.oauth_pauses SET until = now()');
     await change(first.id, DUE);
-    await provider.until(async () => (await statusOf(first.name))['status'] === 'active');
+    await until(async () => (await statusOf(first.name))['status'] === 'active');
   });
 
   it('keep what a process stores late: it may have the only good one', async () => {

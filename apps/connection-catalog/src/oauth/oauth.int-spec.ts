@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '@soma/testing';
 import {
   type CatalogServers,
   createCatalogServers,
@@ -263,11 +264,11 @@ describe('authorising a connection', () => {
     );
     const grantType = 'urn:ietf:params:oauth:grant-type:device_code';
     await dueNow();
-    await provider.until(() => provider.count(grantType) > 0);
+    await until(() => provider.count(grantType) > 0);
     const waiting = await statusOf(name);
     await provider.approve(String(shown['user_code']));
     await dueNow();
-    await provider.until(async () => (await statusOf(name))['status'] === 'active');
+    await until(async () => (await statusOf(name))['status'] === 'active');
 
     expect(shown).toMatchObject({
       ...{ verification_uri: `${provider.url}/device`, interval_seconds: 5 },
@@ -291,7 +292,7 @@ describe('authorising a connection', () => {
     );
     const errorOf = async (): Promise<unknown> =>
       ((await statusOf(name))['pending'] as { error: unknown }).error;
-    await provider.until(async () => (await errorOf()) !== null);
+    await until(async () => (await errorOf()) !== null);
 
     expect(await errorOf()).toBe('invalid_grant');
     const rows = await servers.database.execute(

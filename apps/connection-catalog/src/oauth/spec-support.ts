@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { newIdentifier, Secret, sleep } from '@soma/kernel';
+import { newIdentifier, Secret } from '@soma/kernel';
 import Provider, { type Configuration } from 'oidc-provider';
 import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
 import type { CatalogServers, TestAnswer, TestCaller, TestCatalog } from '../spec-support.ts';
@@ -91,15 +91,6 @@ export class TestProvider implements AsyncDisposable {
   /** Whether a token is good. */
   async knows(token: string): Promise<boolean> {
     return (await this.provider.AccessToken.find(token)) !== undefined;
-  }
-
-  /** Looks again and again, for a minute at most: a pod that starts takes its time. */
-  async until(look: () => boolean | Promise<boolean>): Promise<void> {
-    const deadline = Date.now() + 60_000;
-    while (!(await look())) {
-      if (Date.now() > deadline) throw new Error('It did not come about in time.');
-      await sleep(20);
-    }
   }
 
   private listen({ graceMs }: ProviderOptions): void {

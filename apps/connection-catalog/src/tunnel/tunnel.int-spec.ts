@@ -5,13 +5,13 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Secret } from '@soma/kernel';
+import { until } from '@soma/testing';
 import {
   type CatalogServers,
   createCatalogServers,
   startCatalog,
   type TestAnswer,
   type TestCatalog,
-  until,
 } from '../spec-support.ts';
 import { ngrokProvider } from './ngrok-tunnel.ts';
 import { putCloudflared, type StandIn, tunnelToken } from './spec-support.ts';
@@ -54,7 +54,7 @@ describe('the tunnel', () => {
     (await at.send('GET', `${TUNNEL}/status`, OPERATOR)).body;
 
   async function untilNoneRuns(): Promise<void> {
-    await until(async () => (await cloudflared.running()).length === 0 || undefined);
+    await until(async () => (await cloudflared.running()).length === 0);
   }
 
   it('opens, tells every pod where it is reached, and closes at any pod', async () => {
@@ -147,7 +147,7 @@ describe('the tunnel', () => {
 
     await until(async () => {
       const { state } = (await status(other)) as { state: string };
-      return state === 'stopped' || undefined;
+      return state === 'stopped';
     });
   });
 
@@ -182,7 +182,7 @@ describe('the tunnel', () => {
   it('can be stopped while it is opened', async () => {
     await cloudflared.behave('does not connect');
     const starting = start();
-    await until(async () => (await cloudflared.running()).length > 0 || undefined);
+    await until(async () => (await cloudflared.running()).length > 0);
 
     const stopped = await stop(other);
 

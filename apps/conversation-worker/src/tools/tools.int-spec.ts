@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RowEvent, ToolRequest } from '@soma/contracts';
 import { newIdentifier } from '@soma/kernel';
 import { AcceptTurns, CancelTurns } from '@soma/sessions';
-import type { TestModelServer } from '@soma/testing';
+import { type TestModelServer, until } from '@soma/testing';
 import {
   acme,
   attempts,
@@ -12,7 +12,6 @@ import {
   startServers,
   startWorker,
   type TestWorker,
-  until,
   type WorkerServers,
 } from '../spec-support.ts';
 import type { OfferedTool } from './offered-tools.ts';

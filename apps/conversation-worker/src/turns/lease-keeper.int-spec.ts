@@ -4,12 +4,11 @@ import { Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
 import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
 import { RowAnnouncer, WorkerLeases, WriteTurn } from '@soma/sessions';
-import { type PostgresServer, startPostgres } from '@soma/testing';
+import { type PostgresServer, startPostgres, until } from '@soma/testing';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { RunningTurns } from './running-turns.ts';
 
 const LEASE_MS = 1_500;
-const LIMIT_MS = 45_000;
 
 class Silent extends RowAnnouncer {
   publish(): void {
@@ -49,14 +48,6 @@ describe('LeaseKeeper', () => {
   });
 
   afterAll(() => running.disposeAsync());
-
-  async function until(condition: () => boolean): Promise<void> {
-    const deadline = performance.now() + LIMIT_MS;
-    while (!condition()) {
-      if (performance.now() > deadline) throw new Error('It did not happen in time.');
-      await delay(5);
-    }
-  }
 
   it('takes over from nobody for one lease after the database has paused (rule 14)', async () => {
     await until(() => keeper.mayTakeOver);

@@ -3,7 +3,7 @@ import { conversationInbound, sessionKey } from '@soma/contracts';
 import { newIdentifier } from '@soma/kernel';
 import { CoalescingProducer } from '@soma/messaging';
 import { AcceptTurns, CancelTurns, Personas } from '@soma/sessions';
-import type { TestModelServer } from '@soma/testing';
+import { type TestModelServer, until } from '@soma/testing';
 import {
   acme,
   attempts,
@@ -13,7 +13,6 @@ import {
   startServers,
   startWorker,
   type TestWorker,
-  until,
   type WorkerServers,
 } from '../spec-support.ts';
 

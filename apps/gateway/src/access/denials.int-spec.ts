@@ -3,13 +3,13 @@ import { type AuditEvent, auditEvents } from '@soma/contracts';
 import { loadConfig } from '@soma/kernel';
 import { BroadcastReader, KafkaConnection, kafkaSettings } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
+import { until } from '@soma/testing';
 import { z } from 'zod';
 import {
   createGatewayServers,
   startGateway,
   type TestGateway,
   type TestServers,
-  until,
 } from '../spec-support.ts';
 
 describe('a denial', () => {
@@ -49,7 +49,7 @@ describe('a denial', () => {
     const answer = await gateway.get('/v1/personas/p1', {
       headers: { authorization, 'x-request-id': 'r-7' },
     });
-    const event = await until(() => Promise.resolve(told.at(0)));
+    const event = await until(() => told.at(0));
 
     expect(answer.status).toBe(403);
     expect(event).toMatchObject({

@@ -1,12 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type TestDatabase } from '@soma/testing';
+import { type TestDatabase, until } from '@soma/testing';
 import { Redis } from 'ioredis';
 import {
   createGatewayServers,
   startGateway,
   type TestAnswer,
   type TestGateway,
-  until,
 } from '../spec-support.ts';
 
 const BUCKET = 'soma-files';

@@ -9,6 +9,7 @@ import {
   startPostgres,
   startRedis,
   startTokenIssuer,
+  until,
 } from '@soma/testing';
 import { Redis } from 'ioredis';
 import {
@@ -17,7 +18,6 @@ import {
   startGateway,
   type TestAnswer,
   type TestGateway,
-  until,
 } from '../spec-support.ts';
 
 const MESSAGE = '/v1/session/message';
@@ -70,7 +70,7 @@ describe('a gateway whose servers fail', () => {
   }
 
   async function untilAllIsPublished(): Promise<void> {
-    await until(async () => ((await countUnpublished()) === 0 ? true : undefined));
+    await until(async () => (await countUnpublished()) === 0);
   }
 
   it('says that it is well', async () => {
@@ -117,7 +117,7 @@ describe('a gateway whose servers fail', () => {
 
     await kafka.start();
     await untilAllIsPublished();
-    await until(async () => ((await send('kafka-back')).status === 202 ? true : undefined));
+    await until(async () => (await send('kafka-back')).status === 202);
   }, 90_000);
 
   it('refuses without Postgres, and a repeat with the key takes effect once (P1, P3)', async () => {

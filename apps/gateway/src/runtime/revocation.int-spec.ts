@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ConfigUpdate, configUpdates } from '@soma/contracts';
-import { sleep } from '@soma/kernel';
 import { CoalescingProducer } from '@soma/messaging';
+import { until } from '@soma/testing';
 import {
   connectionTo,
   createGatewayServers,
@@ -26,16 +26,8 @@ describe('a token that is revoked', () => {
 
   async function startPod(): Promise<TestGateway> {
     const gateway = running.use(await startGateway(servers));
-    await eventually(async () => (await fetch(`${gateway.url}/v1/health/ready`)).ok);
+    await until(async () => (await fetch(`${gateway.url}/v1/health/ready`)).ok);
     return gateway;
-  }
-
-  async function eventually(holds: () => Promise<boolean>, withinMs = 15_000): Promise<void> {
-    const deadline = performance.now() + withinMs;
-    while (!(await holds())) {
-      if (performance.now() > deadline) throw new Error(`It did not hold within ${withinMs} ms.`);
-      await sleep(20);
-    }
   }
 
   async function revoke(subject: string): Promise<void> {
@@ -64,7 +56,7 @@ describe('a token that is revoked', () => {
     expect(await statuses(token)).toEqual([200, 200]);
 
     await revoke('ann');
-    await eventually(async () => (await statuses(token)).every((status) => status === 401), 1_000);
+    await until(async () => (await statuses(token)).every((status) => status === 401), 1_000);
 
     expect(await statusOf(await startPod(), token)).toBe(401);
     expect(await statuses(other)).toEqual([200, 200]);

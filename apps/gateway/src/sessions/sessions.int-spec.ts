@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { rowEvent, session } from '@soma/contracts';
+import { until } from '@soma/testing';
 import { z } from 'zod';
 import {
   createGatewayServers,
   startGateway,
   type TestGateway,
   type TestServers,
-  until,
 } from '../spec-support.ts';
 
 const page = z.object({ events: z.array(rowEvent), next_cursor: z.string().nullable() });

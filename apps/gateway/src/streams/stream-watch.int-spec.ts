@@ -2,14 +2,13 @@ import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type ConfigUpdate, configUpdates } from '@soma/contracts';
 import { CoalescingProducer } from '@soma/messaging';
-import { type AccessServers, installedTool, startAccessServers } from '@soma/testing';
+import { type AccessServers, installedTool, startAccessServers, until } from '@soma/testing';
 import { WebSocket } from 'ws';
 import {
   connectionTo,
   createGatewayServers,
   startGateway,
   type TestServers,
-  until,
 } from '../spec-support.ts';
 
 const LIMIT_MS = 2_000;
@@ -37,7 +36,7 @@ describeWatch('streams that are open', () => {
     producer = new CoalescingProducer(connectionTo(servers.kafka));
     running.defer(() => producer.onApplicationShutdown());
     url = running.use(await startGateway(servers, access.settings)).url;
-    await until(async () => ((await fetch(`${url}/v1/health/ready`)).ok ? true : undefined));
+    await until(async () => (await fetch(`${url}/v1/health/ready`)).ok);
   });
 
   afterAll(() => running.disposeAsync());
@@ -138,7 +137,7 @@ describeWatch('streams that are open', () => {
     socket.send(JSON.stringify({ type: 'message', message: 'Let me in' }));
     socket.send(JSON.stringify({ type: 'action', action: 'summarize' }));
     socket.send(JSON.stringify({ type: 'cancel' }));
-    await until(() => Promise.resolve(replies.length === 3 ? true : undefined));
+    await until(() => replies.length === 3);
 
     expect(replies).toEqual(['access_denied', 'access_denied', 'access_denied']);
     socket.terminate();

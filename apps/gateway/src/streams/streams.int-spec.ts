@@ -5,9 +5,9 @@ import type { SessionEvent } from '@soma/contracts';
 import { loadConfig, newIdentifier } from '@soma/kernel';
 import { CoalescingProducer, KafkaConnection } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
-import { openEventStream, patientFetch, type TestDatabase } from '@soma/testing';
+import { openEventStream, patientFetch, type TestDatabase, until } from '@soma/testing';
 import { gatewayConfig } from '../gateway.config.ts';
-import { createGatewayServers, startGateway, type TestServers, until } from '../spec-support.ts';
+import { createGatewayServers, startGateway, type TestServers } from '../spec-support.ts';
 import {
   openSocket,
   outline,
@@ -85,7 +85,7 @@ describe('streams of two gateways', () => {
     let stopping: PromiseLike<void> | undefined;
     const stop = async (): Promise<void> => (stopping ??= gateway[Symbol.asyncDispose]());
     running.defer(stop);
-    await until(async () => ((await fetch(`${url}/v1/health/ready`)).ok ? true : undefined));
+    await until(async () => (await fetch(`${url}/v1/health/ready`)).ok);
     return { url, stop };
   }
 
@@ -162,7 +162,7 @@ describe('streams of two gateways', () => {
       };
       const streams = Array.from({ length: CUTS_AT_ONCE }, (_, index) => resume(begin + index));
       // Every stream has been cut and goes on elsewhere, in the middle of the answer.
-      await until(() => Promise.resolve(resumed === CUTS_AT_ONCE || undefined));
+      await until(() => resumed === CUTS_AT_ONCE);
       await turn.row('assistant.final', { message: TEXT });
       for (const stream of await Promise.all(streams)) expect(outline(stream)).toEqual(WHOLE);
     }
@@ -208,7 +208,7 @@ describe('streams of two gateways', () => {
       return [...before, ...after];
     };
     const streams = cuts.map(resume);
-    await until(() => Promise.resolve(resumed === cuts.length || undefined));
+    await until(() => resumed === cuts.length);
     await turn.row('assistant.final', { message: TEXT });
     for (const stream of await Promise.all(streams)) expect(outline(stream)).toEqual(whole);
   }, 240_000);
@@ -231,7 +231,7 @@ describe('streams of two gateways', () => {
         return [...before, ...after];
       };
       const streams = Array.from({ length: CUTS_AT_ONCE }, (_, index) => resume(begin + index));
-      await until(() => Promise.resolve(resumed === CUTS_AT_ONCE || undefined));
+      await until(() => resumed === CUTS_AT_ONCE);
       await turn.row('assistant.final', { message: TEXT });
       for (const stream of await Promise.all(streams)) expect(outline(stream)).toEqual(WHOLE);
     }
@@ -287,7 +287,7 @@ describe('streams of two gateways', () => {
     const live = read(one + pathOf(turn), { until: isFinal });
     await until(async () => {
       await turn.thinking('Hm.');
-      return (await countOf(one, 'soma_streams_open')) > 0 ? true : undefined;
+      return (await countOf(one, 'soma_streams_open')) > 0;
     });
     await turn.thinking('Hm.');
     await turn.row('assistant.final', { message: TEXT });
@@ -313,7 +313,7 @@ describe('streams of two gateways', () => {
     const before = await countOf(url, metric);
     await until(async () => {
       await Promise.all(Array.from({ length: 20 }, () => turn.piece('x'.repeat(50_000))));
-      return (await countOf(url, metric)) > before ? true : undefined;
+      return (await countOf(url, metric)) > before;
     });
     slow.on('error', () => undefined).resume();
     await closed;
@@ -338,7 +338,7 @@ describe('streams of two gateways', () => {
     const before = await countOf(url, metric, 'websocket');
     await until(async () => {
       await Promise.all(Array.from({ length: 20 }, () => turn.piece('x'.repeat(50_000))));
-      return (await countOf(url, metric, 'websocket')) > before ? true : undefined;
+      return (await countOf(url, metric, 'websocket')) > before;
     });
 
     slow.resume();
@@ -369,7 +369,7 @@ describe('streams of two gateways', () => {
     const turn = await begin();
     const url = one + pathOf(turn);
     const stream = read(url, {});
-    await until(async () => ((await countOf(one, 'soma_streams_open')) > 0 ? true : undefined));
+    await until(async () => (await countOf(one, 'soma_streams_open')) > 0);
     const headers = await headersOf();
     const removed = await fetch(`${one}/v1/session/${turn.sessionId}`, {
       method: 'DELETE',
@@ -438,7 +438,7 @@ describe('streams of two gateways', () => {
       socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame));
       const isReply = (each: Record<string, unknown>): boolean =>
         String(each['type']).startsWith('reply.');
-      return until(() => Promise.resolve(replies.slice(count).find(isReply)));
+      return until(() => replies.slice(count).find(isReply));
     };
     const message = { type: 'message', message: 'And?', request_id: 'r1', idempotency_key: 'k1' };
     const accepted = await ask(message);
@@ -476,7 +476,7 @@ describe('streams of two gateways', () => {
     });
 
     for (let count = 0; count < 30; count++) socket.send('{"type":"message","message":"And?"}');
-    await until(() => Promise.resolve(replies.length === 30 || undefined));
+    await until(() => replies.length === 30);
 
     expect(replies[0]).toMatchObject({ type: 'reply.accepted' });
     const refused = replies.filter(({ type }) => type === 'reply.problem');

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { apiKey, type ConfigUpdate, createdApiKey, type CreatedApiKey } from '@soma/contracts';
 import { ConfigUpdatesReader } from '@soma/messaging';
+import { until } from '@soma/testing';
 import {
   connectionTo,
   createIdentityServers,
@@ -9,7 +10,6 @@ import {
   type TestAnswer,
   type TestCaller,
   type TestIdentity,
-  until,
 } from '../spec-support.ts';
 
 const KEYS = '/v1/api-keys';
@@ -39,7 +39,7 @@ describe('/v1/api-keys', () => {
     reader.listen((update) => heard.push(update));
     running.defer(() => reader.onApplicationShutdown());
     reader.onApplicationBootstrap();
-    await until(() => Promise.resolve(reader.isCaughtUp || undefined));
+    await until(() => reader.isCaughtUp);
   });
   afterAll(() => running.disposeAsync());
 
@@ -184,7 +184,7 @@ describe('/v1/api-keys', () => {
     // The token was verified and remembered there; it is refused all the same.
     await until(async () => {
       const { status } = await otherPod.send('GET', KEYS, { headers });
-      return status === 401 || undefined;
+      return status === 401;
     });
 
     expect(performance.now() - started).toBeLessThan(1_000);
@@ -213,7 +213,7 @@ describe('/v1/api-keys', () => {
     expect(old.body['expires_in']).toBeLessThanOrEqual(2);
     expect(fresh.body['expires_in']).toBe(900);
 
-    await until(async () => ((await exchange(key)).status === 401 ? true : undefined));
+    await until(async () => (await exchange(key)).status === 401);
     const told = await until(() =>
       Promise.resolve(heard.find(({ id }) => id === `acme:${key.key_id}`)),
     );

@@ -34,6 +34,7 @@ import {
   createTestKafka,
   startTokenIssuer,
   type TestTokenIssuer,
+  until,
 } from '@soma/testing';
 import { z } from 'zod';
 import { AuditLog } from './audit-log.ts';
@@ -124,15 +125,11 @@ describe('/v1/audit', () => {
     return auditPage.parse(await answer.json());
   }
 
-  async function eventually(tenant: string, count: number): Promise<AuditLine[]> {
-    const deadline = Date.now() + 20_000;
-    for (;;) {
+  function linesOf(tenant: string, count: number): Promise<AuditLine[]> {
+    return until(async () => {
       const { lines } = await list(tenant, '?limit=200');
-      if (lines.length >= count || Date.now() > deadline) {
-        return lines.reverse();
-      }
-      await sleep(25);
-    }
+      return lines.length >= count && lines.reverse();
+    });
   }
 
   const bySubject = ({ lines }: AuditPage): string[] => lines.map(({ actor }) => actor.subject);
@@ -231,11 +228,11 @@ describe('/v1/audit', () => {
       value: JSON.stringify({ ...report, added_later: 1 }),
     };
     await service.get(CoalescingProducer).sendAll([record, record]);
-    await eventually('told', 1);
+    await linesOf('told', 1);
     await service.get(CoalescingProducer).send(record);
     service.get(AuditEvents).record(event('told', { audit_id: newIdentifier() }));
 
-    const lines = await eventually('told', 2);
+    const lines = await linesOf('told', 2);
 
     expect(lines).toMatchObject([
       { audit_id: report.audit_id, action: 'access.denied' },
@@ -253,7 +250,7 @@ describe('/v1/audit', () => {
       })),
     );
 
-    expect(await eventually('poisoned', 1)).toMatchObject([{ audit_id: good.audit_id }]);
+    expect(await linesOf('poisoned', 1)).toMatchObject([{ audit_id: good.audit_id }]);
     expect(await service.get(DeadLetters).list(auditEvents.name)).toHaveLength(2);
   });
 });

@@ -3,10 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { until } from '@soma/testing';
 import { IdentityDeployment, ISSUER, type Pod, ROBOT_SECRET } from '../people/spec-support.ts';
 import { newSomebody, ProviderServers } from '../sign-in/providers/spec-support.ts';
 import { TestBrowser, UiClient } from '../sign-in/spec-support.ts';
-import { until } from '../spec-support.ts';
 
 interface Line {
   actor_subject: string;

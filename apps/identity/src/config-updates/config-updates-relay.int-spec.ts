@@ -8,13 +8,9 @@ import {
   type OutgoingRecord,
 } from '@soma/messaging';
 import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
+import { until } from '@soma/testing';
 import type { DataSource } from 'typeorm';
-import {
-  connectionTo,
-  createIdentityServers,
-  type IdentityServers,
-  until,
-} from '../spec-support.ts';
+import { connectionTo, createIdentityServers, type IdentityServers } from '../spec-support.ts';
 import { ConfigUpdates } from './config-updates.ts';
 
 /** A producer whose pod is slow: it sends only when it is let. */
@@ -44,7 +40,7 @@ describe('ConfigUpdatesRelay', () => {
     reader.listen((update) => heard.push(update));
     running.defer(() => reader.onApplicationShutdown());
     reader.onApplicationBootstrap();
-    await until(() => Promise.resolve(reader.isCaughtUp || undefined));
+    await until(() => reader.isCaughtUp);
   });
   afterAll(() => running.disposeAsync());
 
@@ -77,7 +73,7 @@ describe('ConfigUpdatesRelay', () => {
     await sleep(1_000);
     slow.gate.resolve(undefined);
 
-    await until(() => Promise.resolve(heard.some(({ version }) => version === 2) || undefined));
+    await until(() => heard.some(({ version }) => version === 2));
     await sleep(300);
 
     expect(heard.map(({ version }) => version)).toEqual([1, 2]);

@@ -2,13 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConfigUpdate } from '@soma/contracts';
 import { type ConfigChange, ConfigUpdatesReader } from '@soma/messaging';
 import { TenantTransaction } from '@soma/persistence';
+import { until } from '@soma/testing';
 import {
   connectionTo,
   createIdentityServers,
   type IdentityServers,
   startIdentity,
   type TestIdentity,
-  until,
 } from '../spec-support.ts';
 import { ConfigUpdates } from './config-updates.ts';
 
@@ -25,7 +25,7 @@ describe('config updates', () => {
     reader.listen((update) => heard.push(update));
     running.defer(() => reader.onApplicationShutdown());
     reader.onApplicationBootstrap();
-    await until(() => Promise.resolve(reader.isCaughtUp || undefined));
+    await until(() => reader.isCaughtUp);
   });
   afterAll(() => running.disposeAsync());
 
@@ -88,7 +88,7 @@ describe('config updates', () => {
         `SELECT version FROM identity.config_updates
           WHERE entity_id = 'acme:busy' AND published_at IS NOT NULL`,
       );
-      return heardOf('acme:busy').at(-1)?.version === Number(row?.['version']) || undefined;
+      return heardOf('acme:busy').at(-1)?.version === Number(row?.['version']);
     });
 
     const told = heardOf('acme:busy').map(({ version }) => version);

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ACR } from '@soma/auth';
-import { sleep } from '@soma/kernel';
+import { until } from '@soma/testing';
 import * as openid from 'openid-client';
 import { Browser } from './browser/spec-support.ts';
 import { claimsOf, Deployment, ISSUER, REDIRECT_URI } from './spec-support.ts';
@@ -340,8 +340,7 @@ describe('a sign-in', () => {
     // A pod looks when it starts, and then again and again.
     await deployment.startPod();
 
-    const deadline = Date.now() + 20_000;
-    while ((await count()) === before && Date.now() < deadline) await sleep(50);
+    await until(async () => (await count()) !== before);
     const models = await deployment.database.execute('SELECT model FROM identity.oidc_records');
     expect(models).not.toContainEqual({ model: 'Session' });
     expect(models).toContainEqual({ model: 'RefreshToken' });

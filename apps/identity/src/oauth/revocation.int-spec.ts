@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { until } from '@soma/testing';
 import { claimsOf, IdentityDeployment, type Person, type Pod } from '../people/spec-support.ts';
-import { until } from '../spec-support.ts';
 
 describe('an access token that is given back (RFC 7009)', () => {
   const running = new AsyncDisposableStack();
@@ -25,8 +25,7 @@ describe('an access token that is given back (RFC 7009)', () => {
 
   const statusOf = async (token: string) => (await pod.ask(token, '/api/auth/accounts')).status;
 
-  const isRefused = (token: string) =>
-    until(async () => ((await statusOf(token)) === 401 ? true : undefined));
+  const isRefused = (token: string) => until(async () => (await statusOf(token)) === 401);
 
   /** What is told of single tokens of a person, or of all of them. */
   function updates(isSingle: boolean, person = ann): Promise<Record<string, unknown>[]> {

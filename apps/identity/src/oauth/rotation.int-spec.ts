@@ -1,6 +1,7 @@
 import { createPublicKey, type JsonWebKey, verify } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sleep } from '@soma/kernel';
+import { until } from '@soma/testing';
 import { Deployment, SERVICE_SECRET } from './spec-support.ts';
 
 /** As in production, in seconds where it has minutes. */
@@ -98,8 +99,7 @@ describe('changing the signing key', () => {
       await deployment.database.execute(
         'INSERT INTO identity.key_rotations (rotation_id) VALUES (gen_random_uuid())',
       );
-      const deadline = Date.now() + 60_000;
-      while (used.size <= rotation && Date.now() < deadline) await sleep(50);
+      await until(() => used.size > rotation);
     }
     stop.abort();
     await working;

@@ -7,13 +7,13 @@ import {
   startAccessServers,
   startTcpProxy,
   type TcpProxy,
+  until,
 } from '@soma/testing';
 import {
   createIdentityServers,
   startIdentity,
   type TestCaller,
   type TestIdentity,
-  until,
 } from '../spec-support.ts';
 import { Users } from './users.ts';
 
@@ -79,7 +79,7 @@ describeEngines('relationships of members', () => {
   }
 
   function becomes(userId: string, relation: string, holds = true): Promise<true> {
-    return until(async () => (await isRelated(userId, relation)) === holds || undefined);
+    return until(async () => (await isRelated(userId, relation)) === holds);
   }
 
   it('follow what people are in the tables', async () => {

@@ -11,6 +11,7 @@ import {
   serviceAccount,
 } from '@soma/contracts';
 import { ConfigUpdatesReader } from '@soma/messaging';
+import { until } from '@soma/testing';
 import {
   connectionTo,
   createIdentityServers,
@@ -19,7 +20,6 @@ import {
   type TestAnswer,
   type TestCaller,
   type TestIdentity,
-  until,
 } from '../spec-support.ts';
 import { Users } from './users.ts';
 
@@ -47,7 +47,7 @@ describe('tenancy', () => {
     reader.listen((update) => heard.push(update));
     running.defer(() => reader.onApplicationShutdown());
     reader.onApplicationBootstrap();
-    await until(() => Promise.resolve(reader.isCaughtUp || undefined));
+    await until(() => reader.isCaughtUp);
   });
   afterAll(() => running.disposeAsync());
 
@@ -343,7 +343,7 @@ describe('tenancy', () => {
       const issued = Math.floor(Date.now() / 1000);
       expect((await setRole(owner, admin, 'viewer')).status).toBe(200);
 
-      const update = await until(() => Promise.resolve(heard.find((each) => each.id === id)));
+      const update = await until(() => heard.find((each) => each.id === id));
 
       expect(performance.now() - started).toBeLessThan(1_000);
       expect(update.entity).toBe('principal');
@@ -427,7 +427,7 @@ describe('tenancy', () => {
       const key = await pod.send('GET', `/v1/api-keys/${String(body['key_id'])}`, { as });
       expect(key.body['revoked_at']).not.toBeNull();
       const id = `keyed:${String(body['key_id'])}`;
-      await until(() => Promise.resolve(heard.find((each) => each.id === id)));
+      await until(() => heard.find((each) => each.id === id));
     });
   });
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { loadConfig, newIdentifier, type Problem, sleep, TransientError } from '@soma/kernel';
-import { createTestRedis, startTcpProxy, type TcpProxy } from '@soma/testing';
+import { createTestRedis, startTcpProxy, type TcpProxy, until } from '@soma/testing';
 import { z } from 'zod';
 import { RedisConnection } from '../redis/redis-connection.ts';
 import { redisSettings } from '../redis/redis-settings.ts';
@@ -194,14 +194,12 @@ describe('permits', () => {
 
     proxy.restore();
     await takeMany([other], 'back', 3);
-    const deadline = Date.now() + 20_000;
-    let isShared = false;
-    for (let tries = 0; !isShared && Date.now() < deadline; tries++) {
-      // What the other pod took is missing here once they count together.
-      await takeMany([other], `back-${tries}`, 3);
-      isShared = (await takeMany([pod], `back-${tries}`, 3)).length === 0;
-      await sleep(100);
-    }
-    expect(isShared).toBe(true);
+    let tries = 0;
+    // What the other pod took is missing here once they count together.
+    await until(async () => {
+      const key = `back-${++tries}`;
+      await takeMany([other], key, 3);
+      return (await takeMany([pod], key, 3)).length === 0;
+    });
   });
 });

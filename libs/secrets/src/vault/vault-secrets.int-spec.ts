@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Secret } from '@soma/kernel';
+import { until } from '@soma/testing';
 import { describeSecretBackendContract } from '../secret-backend.contract.ts';
 import { VaultSecrets } from './vault-secrets.ts';
 import { VaultError, type VaultLogin } from './vault-session.ts';
@@ -36,7 +37,8 @@ if (!isThere) {
         path "${mount}/metadata/soma/*" { capabilities = ["delete"] }`,
     });
     // A new engine upgrades itself for a moment, in which it refuses writes.
-    await untilItWrites();
+    const write = () => asRoot('POST', `${mount}/data/first`, { data: {} }).then(() => true);
+    await until(() => write().catch(() => false));
   });
   afterAll(async () => {
     await asRoot('DELETE', `sys/mounts/${mount}`);
@@ -44,12 +46,6 @@ if (!isThere) {
 
   const signedInBy = (login: VaultLogin): VaultSecrets =>
     new VaultSecrets({ address, login, mount });
-
-  async function untilItWrites(): Promise<void> {
-    const deadline = Date.now() + 10_000;
-    const tryIt = () => asRoot('POST', `${mount}/data/first`, { data: {} }).then(() => true);
-    while (!(await tryIt().catch(() => false)) && Date.now() < deadline);
-  }
 
   describe('signed in by AppRole', () => {
     describeSecretBackendContract(async () => signedInBy(await appRole()));

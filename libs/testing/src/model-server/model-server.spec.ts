@@ -1,3 +1,4 @@
+import { until } from '../until.ts';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -50,11 +51,7 @@ describe('The model server', () => {
 
     expect(last).toMatchObject({ api: 'openai', model: 'test-chat', message: 'Count me' });
     // The server learns a little later than the caller that all has arrived.
-    const deadline = Date.now() + 5000;
-    while (last?.state === 'open' && Date.now() < deadline) {
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    expect(last?.state).toBe('answered');
+    await until(() => last?.state === 'answered');
   });
 
   it('gives the same vector for the same text', async () => {
