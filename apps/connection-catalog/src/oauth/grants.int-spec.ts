@@ -274,7 +274,7 @@ describe('the tokens of connections', () => {
 
     const renewed = renew(claimed);
     try {
-      await provider.until(async () => {
+      await until(async () => {
         const { leased_until } = await rowOf(id);
         return Number(leased_until) > Number(claimed.held.row.leased_until);
       });
