@@ -103,6 +103,7 @@ export class IdentityDeployment implements AsyncDisposable {
       KAFKA_TOPIC_PREFIX: this.kafka.topicPrefix,
       // All tests of a file come from one address. Limits have tests of their own.
       RATE_LIMIT_SIGN_IN_PER_15_MINUTES: '100000',
+      RATE_LIMIT_SIGN_IN_ADDRESS_PER_15_MINUTES: '100000',
       ...settings,
     });
     const service = await createService(AppModule.configure(config, endpoints));

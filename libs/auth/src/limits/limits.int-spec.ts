@@ -156,7 +156,7 @@ describe('the limits of a service', () => {
   });
 
   it('holds an address to so many tries to sign in, and leaves what is open alone', async () => {
-    const url = await start({});
+    const url = await start({ RATE_LIMIT_SIGN_IN_ADDRESS_PER_15_MINUTES: '5' });
     const signIn = (from: string) => () =>
       fetch(`${url}/v1/sign-in`, { method: 'POST', headers: { 'x-forwarded-for': from } });
 
@@ -165,8 +165,15 @@ describe('the limits of a service', () => {
     expect(await statuses(8, () => fetch(`${url}/v1/open`))).toEqual(Array(8).fill(200));
   });
 
+  it('locks no office out of which some sign in', async () => {
+    const url = await start({});
+    const signIn = () => fetch(`${url}/v1/sign-in`, { method: 'POST' });
+
+    expect(await statuses(20, signIn)).toEqual(Array(20).fill(201));
+  });
+
   it('believes of an address only what its proxies say', async () => {
-    const url = await start({ RATE_LIMIT_SIGN_IN_PER_15_MINUTES: '1' });
+    const url = await start({ RATE_LIMIT_SIGN_IN_ADDRESS_PER_15_MINUTES: '1' });
     const signIn = (from: string) => () =>
       fetch(`${url}/v1/sign-in`, { method: 'POST', headers: { 'x-forwarded-for': from } });
 

@@ -20,7 +20,11 @@ export const rateLimitSettings = {
     'Requests of a service account in a minute.',
   ),
   RATE_LIMIT_SIGN_IN_PER_15_MINUTES: integerSetting({ default: 5, min: 1 }).describe(
-    'Tries to prove a second factor, by a person or from an address at sign-in, in 15 minutes.',
+    'Tries of a person to prove a second factor in 15 minutes.',
+  ),
+  RATE_LIMIT_SIGN_IN_ADDRESS_PER_15_MINUTES: integerSetting({ default: 100, min: 1 }).describe(
+    'Second factors that are sent from an address at sign-in, right or wrong, in 15 minutes. There ' +
+      'may be an office behind it: how often a person may try is counted in PostgreSQL.',
   ),
 };
 
@@ -68,11 +72,15 @@ export class RateLimiter {
     return this.take('api', nameOf(principal), { limit, windowMs: MINUTE_MS });
   }
 
-  /** A try to sign in, or to prove more, by a caller or by whoever is at an address. */
+  /** A try to prove more, by a caller who is known, or by one of those at an address who are not. */
   spendSignIn(caller: Principal | string): Promise<Allowance> {
+    const windowMs = 15 * MINUTE_MS;
+    if (typeof caller === 'string') {
+      const limit = this.#config.RATE_LIMIT_SIGN_IN_ADDRESS_PER_15_MINUTES;
+      return this.take('sign_in', caller, { limit, windowMs });
+    }
     const limit = this.#config.RATE_LIMIT_SIGN_IN_PER_15_MINUTES;
-    const name = typeof caller === 'string' ? caller : nameOf(caller);
-    return this.take('sign_in', name, { limit, windowMs: 15 * MINUTE_MS });
+    return this.take('sign_in', nameOf(caller), { limit, windowMs });
   }
 
   private async take(routeClass: RouteClass, caller: string, quota: Quota): Promise<Allowance> {
