@@ -46,6 +46,7 @@ const SWEEP_POLICIES = [
   'catalog.config_updates relay_read SELECT {connection_catalog_sweep}',
   'catalog.connections probing_mark UPDATE {connection_catalog_sweep}',
   'catalog.connections probing_read SELECT {connection_catalog_sweep}',
+  'catalog.credentials_to_forget sweep SELECT {connection_catalog_sweep}',
   'catalog.idempotency_keys retention ALL {connection_catalog_sweep}',
   'catalog.oauth_flows sweep ALL {connection_catalog_sweep}',
   'catalog.oauth_grants renewal_lease UPDATE {connection_catalog_sweep}',

@@ -8,7 +8,10 @@ import { ConnectionUsages } from './connection-usages.ts';
 import { ConnectionsController } from './connections.controller.ts';
 import { ConnectionsRepository } from './connections.repository.ts';
 import { CreateConnection } from './create-connection.ts';
+import { CredentialChanges } from './credential-changes.ts';
+import { CredentialsToForget } from './credentials-to-forget.ts';
 import { DeleteConnection } from './delete-connection.ts';
+import { ForgetCredentials } from './forget-credentials.ts';
 import { InternalConnectionsController } from './internal-connections.controller.ts';
 import { ReadConnections } from './read-connections.ts';
 import { ResolveConnection } from './resolve-connection.ts';
@@ -31,7 +34,10 @@ import { UpdateConnection } from './update-connection.ts';
     ConnectionUsages,
     ConnectionsRepository,
     CreateConnection,
+    CredentialChanges,
+    CredentialsToForget,
     DeleteConnection,
+    ForgetCredentials,
     ReadConnections,
     ResolveConnection,
     RevealSecret,

@@ -98,20 +98,6 @@ export class ConnectionsRepository {
     return theOne(row, name);
   }
 
-  /** Which credentials are set, as it stays until this transaction ends; none where it is gone. */
-  async lockCredentials(
-    manager: EntityManager,
-    tenantId: string,
-    connectionId: string,
-  ): Promise<ReadonlySet<string>> {
-    const [row] = await manager.query<Pick<ConnectionRow, 'credentials'>[]>(
-      `SELECT credentials FROM catalog.connections
-        WHERE tenant_id = $1 AND connection_id = $2 FOR UPDATE`,
-      [tenantId, connectionId],
-    );
-    return new Set(Object.keys(row?.credentials ?? {}));
-  }
-
   async lookUp(
     manager: EntityManager,
     tenantId: string,

@@ -8,9 +8,14 @@ import { CATALOG_CONFIG, type CatalogConfig } from '../catalog.config.ts';
 import type { ConnectionType } from '../connection-types/connection-type.ts';
 import { ConnectionTypes } from '../connection-types/connection-types.ts';
 import { ConnectionChanges } from './connection-changes.ts';
-import { newFields } from './connection-fields.ts';
+import { type FieldChange, newFields } from './connection-fields.ts';
 import { type ConnectionRow, toConnection } from './connection-row.ts';
 import { ConnectionsRepository } from './connections.repository.ts';
+import { type CredentialChange, CredentialChanges } from './credential-changes.ts';
+
+interface PlannedConnection extends CredentialChange, Pick<FieldChange, 'plain'> {
+  connection_id: string;
+}
 
 /** Connects an account under a name that is the tenant's own. */
 @Injectable()
@@ -20,6 +25,7 @@ export class CreateConnection {
     private readonly writes: IdempotentWrites,
     private readonly connections: ConnectionsRepository,
     private readonly types: ConnectionTypes,
+    private readonly credentials: CredentialChanges,
     private readonly changes: ConnectionChanges,
   ) {}
 
@@ -29,9 +35,10 @@ export class CreateConnection {
    */
   async execute(caller: Caller, request: CreateConnectionRequest): Promise<Connection> {
     const type = this.typeOf(request);
+    const planned = await this.writeAhead(caller, request, newFields(type, request.fields));
     const write = { operation: 'POST /api/v1/connections', body: request };
     return this.writes.run(caller, write, async (manager) => {
-      const row = await this.create(manager, caller, request);
+      const row = await this.create(manager, caller, { ...request, ...planned });
       await this.changes.record(manager, {
         origin: caller.origin,
         tenantId: caller.principal.tenant_id,
@@ -43,23 +50,38 @@ export class CreateConnection {
     });
   }
 
+  /** What is to be created, under an id of its own. */
+  private async writeAhead(
+    { principal: { tenant_id } }: Caller,
+    { name }: CreateConnectionRequest,
+    change: FieldChange,
+  ): Promise<PlannedConnection> {
+    const plan = { connection_id: newIdentifier(), ...change };
+    const written = await this.credentials.writeAhead(tenant_id, async (manager) => {
+      // A repeat, or what is refused: either way the transaction answers.
+      const taken = await this.connections.lookUp(manager, tenant_id, name);
+      return taken === undefined ? plan : undefined;
+    });
+    return written ?? plan;
+  }
+
   private async create(
     manager: EntityManager,
     { principal: { tenant_id, subject } }: Caller,
-    request: CreateConnectionRequest,
+    { name, rate_limit_rpm, ...request }: CreateConnectionRequest & PlannedConnection,
   ): Promise<ConnectionRow> {
     const type = this.typeOf(request);
-    const change = newFields(type, request.fields);
     await this.assertRoom(manager, tenant_id, type);
-    const { name, rate_limit_rpm } = request;
-    const connection_id = newIdentifier();
-    const key = { connection_id, credentials: {} };
+    if ((await this.connections.lookUp(manager, tenant_id, name)) !== undefined) {
+      throw nameTaken(name);
+    }
+    const key = { connection_id: request.connection_id, credentials: {} };
     const row = await this.connections.insert(manager, tenant_id, {
       ...key,
       name,
       type: type.name,
-      fields: { ...change.plain },
-      credentials: await this.changes.applySecrets(manager, { tenant_id, ...key }, change),
+      fields: { ...request.plain },
+      credentials: await this.credentials.apply(manager, { tenant_id, ...key }, request),
       rate_limit_rpm,
       created_by: subject,
     });
@@ -70,7 +92,7 @@ export class CreateConnection {
     return row;
   }
 
-  private typeOf({ type: name }: CreateConnectionRequest): ConnectionType {
+  private typeOf({ type: name }: Pick<CreateConnectionRequest, 'type'>): ConnectionType {
     const type = this.types.find(name);
     if (type === undefined) {
       throw new Problem({

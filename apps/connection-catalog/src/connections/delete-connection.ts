@@ -8,6 +8,7 @@ import { ConnectionChanges } from './connection-changes.ts';
 import type { ConnectionRow } from './connection-row.ts';
 import { ConnectionUsages } from './connection-usages.ts';
 import { ConnectionsRepository } from './connections.repository.ts';
+import { CredentialChanges } from './credential-changes.ts';
 
 /** How many of what uses a connection a refusal names. */
 const USAGES_NAMED = 5;
@@ -19,6 +20,7 @@ export class DeleteConnection {
     private readonly transaction: TenantTransaction,
     private readonly connections: ConnectionsRepository,
     private readonly usages: ConnectionUsages,
+    private readonly credentials: CredentialChanges,
     private readonly changes: ConnectionChanges,
   ) {}
 
@@ -29,13 +31,13 @@ export class DeleteConnection {
    */
   async execute(caller: Caller, which: { name: string; force: boolean }): Promise<void> {
     const { tenant_id } = caller.principal;
-    const { connection_id, removed } = await this.transaction.run(tenant_id, async (manager) => {
+    await this.transaction.run(tenant_id, async (manager) => {
       const row = await this.connections.lock(manager, tenant_id, which.name);
       assertVersion(caller, row.version);
       if (!which.force) {
         await this.assertUnused(manager, tenant_id, row);
       }
-      const removed = await this.remove(manager, tenant_id, row);
+      await this.remove(manager, tenant_id, row);
       await this.changes.record(manager, {
         origin: caller.origin,
         tenantId: tenant_id,
@@ -43,23 +45,20 @@ export class DeleteConnection {
         name: which.name,
         details: { force: which.force },
       });
-      return { ...row, removed };
     });
-    await this.changes.forgetRemoved(tenant_id, connection_id, removed);
   }
 
   private async remove(
     manager: EntityManager,
     tenantId: string,
     row: ConnectionRow,
-  ): Promise<string[]> {
+  ): Promise<void> {
     const removed = [...Object.keys(row.credentials), ...oauthSecretFields];
     const change = { written: new Map(), removed };
-    await this.changes.applySecrets(manager, { tenant_id: tenantId, ...row }, change);
+    await this.credentials.apply(manager, { tenant_id: tenantId, ...row }, change);
     await this.connections.remove(manager, tenantId, row.connection_id);
     const { name, version } = row;
     await this.changes.announce(manager, tenantId, { name, version: version + 1, deleted: true });
-    return removed;
   }
 
   private async assertUnused(

@@ -8,10 +8,17 @@ import { ConnectionChanges } from './connection-changes.ts';
 import { changedFields, type FieldChange } from './connection-fields.ts';
 import { type ConnectionRow, toConnection } from './connection-row.ts';
 import { ConnectionsRepository } from './connections.repository.ts';
+import { type CredentialChange, CredentialChanges } from './credential-changes.ts';
 
 /** What is to be changed of which connection. */
 export interface ConnectionUpdate extends UpdateConnectionRequest {
   name: string;
+}
+
+/** Credentials that are written, for a change that is still to commit. */
+interface WrittenAhead extends Pick<CredentialChange, 'versions'> {
+  /** The version of the connection that they are for. */
+  seen: number;
 }
 
 /** Changes fields of a connection, or exchanges one of its credentials. */
@@ -21,6 +28,7 @@ export class UpdateConnection {
     private readonly transaction: TenantTransaction,
     private readonly connections: ConnectionsRepository,
     private readonly types: ConnectionTypes,
+    private readonly credentials: CredentialChanges,
     private readonly changes: ConnectionChanges,
   ) {}
 
@@ -30,8 +38,9 @@ export class UpdateConnection {
    */
   async execute(caller: Caller, update: ConnectionUpdate): Promise<Connection> {
     const { tenant_id } = caller.principal;
-    const { row, change } = await this.transaction.run(tenant_id, async (manager) => {
-      const { row, change } = await this.change(manager, caller, update);
+    const ahead = await this.writeAhead(caller, update);
+    const row = await this.transaction.run(tenant_id, async (manager) => {
+      const { row, change } = await this.change(manager, caller, { ...update, ...ahead });
       await this.changes.record(manager, {
         origin: caller.origin,
         tenantId: tenant_id,
@@ -44,31 +53,49 @@ export class UpdateConnection {
           credentials_removed: change.removed.join(' '),
         },
       });
-      return { row, change };
+      return row;
     });
-    await this.changes.forgetRemoved(tenant_id, row.connection_id, change.removed);
     return toConnection(row, this.types.find(row.type));
+  }
+
+  private writeAhead(caller: Caller, update: ConnectionUpdate): Promise<WrittenAhead | undefined> {
+    const { tenant_id } = caller.principal;
+    return this.credentials.writeAhead(tenant_id, async (manager) => {
+      const current = await this.connections.find(manager, tenant_id, update.name);
+      assertVersion(caller, current.version);
+      const { written } = this.changeOf(current, update);
+      const { connection_id, version } = current;
+      return written.size > 0 ? { connection_id, written, seen: version } : undefined;
+    });
+  }
+
+  private changeOf(current: ConnectionRow, { fields = {} }: ConnectionUpdate): FieldChange {
+    const set = new Set(Object.keys(current.credentials));
+    return changedFields(this.types.get(current.type), { plain: current.fields, set }, fields);
   }
 
   private async change(
     manager: EntityManager,
     caller: Caller,
-    { name, fields = {}, rate_limit_rpm }: ConnectionUpdate,
+    update: ConnectionUpdate & Partial<WrittenAhead>,
   ): Promise<{ row: ConnectionRow; change: FieldChange }> {
     const { tenant_id } = caller.principal;
-    const current = await this.connections.lock(manager, tenant_id, name);
+    const current = await this.connections.lock(manager, tenant_id, update.name);
     assertVersion(caller, current.version);
-    const set = new Set(Object.keys(current.credentials));
-    const change = changedFields(
-      this.types.get(current.type),
-      { plain: current.fields, set },
-      fields,
-    );
+    // What was written ahead is of the connection as it was then.
+    assertVersion({ ...caller, ifMatch: update.seen }, current.version);
+    const change = this.changeOf(current, update);
+    const { versions } = update;
     const row = await this.connections.update(manager, tenant_id, {
       connection_id: current.connection_id,
       fields: { ...change.plain },
-      credentials: await this.changes.applySecrets(manager, { tenant_id, ...current }, change),
-      rate_limit_rpm: rate_limit_rpm === undefined ? current.rate_limit_rpm : rate_limit_rpm,
+      credentials: await this.credentials.apply(
+        manager,
+        { tenant_id, ...current },
+        { ...change, versions },
+      ),
+      rate_limit_rpm:
+        update.rate_limit_rpm === undefined ? current.rate_limit_rpm : update.rate_limit_rpm,
     });
     await this.changes.announce(manager, tenant_id, row);
     return { row, change };

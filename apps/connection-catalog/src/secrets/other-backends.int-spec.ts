@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { isMotoInstalled, startMoto } from '@soma/testing';
+import { AwsSecrets, type SecretLocation } from '@soma/secrets';
+import { isMotoInstalled, startMoto, startTcpProxy, type TcpProxy, until } from '@soma/testing';
 import { ResolveConnection } from '../connections/resolve-connection.ts';
 import {
   type CatalogServers,
@@ -66,12 +67,102 @@ describe('connections whose credentials are kept elsewhere', () => {
     }),
   );
 
-  (isMotoInstalled() ? it : it.skip)('in AWS Secrets Manager', async () => {
-    await using moto = await startMoto();
-    const variables = { ...AWS, AWS_ENDPOINT_URL_SECRETS_MANAGER: moto.url };
-    Object.assign(process.env, variables);
-    await expectToKeepCredentials({ [BACKEND]: 'secret_manager_cloud_a' });
-    for (const name of Object.keys(variables)) Reflect.deleteProperty(process.env, name);
+  (isMotoInstalled() ? describe : describe.skip)('in AWS Secrets Manager', () => {
+    const moto = new AsyncDisposableStack();
+    let proxy: TcpProxy;
+    let aws: AwsSecrets;
+
+    beforeAll(async () => {
+      const { port, url } = moto.use(await startMoto());
+      proxy = moto.use(await startTcpProxy(port));
+      const endpoint = `http://127.0.0.1:${proxy.port}`;
+      Object.assign(process.env, { ...AWS, AWS_ENDPOINT_URL_SECRETS_MANAGER: endpoint });
+      aws = new AwsSecrets({ endpoint: url });
+    });
+    afterAll(async () => {
+      for (const name of [...Object.keys(AWS), 'AWS_ENDPOINT_URL_SECRETS_MANAGER']) {
+        Reflect.deleteProperty(process.env, name);
+      }
+      await moto.disposeAsync();
+    });
+
+    const start = (): Promise<TestCatalog> =>
+      startCatalog(servers, { [BACKEND]: 'secret_manager_cloud_a' });
+    const body = { name: 'kept', type: 'github', fields: { token: 'first' } };
+    const toForget = (): Promise<Record<string, unknown>[]> =>
+      servers.database.execute(
+        'SELECT connection_id, due_at > clock_timestamp() AS waits FROM catalog.credentials_to_forget',
+      );
+    const forgetNow = (): Promise<unknown> =>
+      servers.database.execute('UPDATE catalog.credentials_to_forget SET due_at = now()');
+    const tokenAt = ({ connection_id }: Record<string, unknown>): SecretLocation => ({
+      ...{ tenantId: 'acme', connection: String(connection_id), field: 'token' },
+    });
+    const untilForgotten = (): Promise<true> => until(async () => (await toForget()).length === 0);
+
+    it('are exchanged and used', () =>
+      expectToKeepCredentials({ [BACKEND]: 'secret_manager_cloud_a' }));
+
+    it('are deleted once AWS is back, by whichever pod is there then', async () => {
+      await using stack = new AsyncDisposableStack();
+      const catalog = stack.use(await start());
+      expect((await catalog.send('POST', PATH, { body })).status).toBe(201);
+      const [row = {}] = await servers.database.execute(
+        "SELECT connection_id FROM catalog.connections WHERE name = 'kept'",
+      );
+
+      proxy.cut();
+      expect((await catalog.send('DELETE', `${PATH}/kept`)).status).toBe(204);
+      // Nobody could delete it; it is tried again later.
+      await until(async () => (await toForget()).some(({ waits }) => waits));
+      await stack.disposeAsync();
+      proxy.restore();
+      expect(await aws.read(tokenAt(row))).toBeDefined();
+
+      await using next = await start();
+      expect((await next.send('GET', `${PATH}/kept`)).status).toBe(404);
+      await forgetNow();
+      await untilForgotten();
+      expect(await aws.read(tokenAt(row))).toBeUndefined();
+    });
+
+    it('are deleted where no connection came to have them', async () => {
+      await using catalog = await start();
+      const create = (): ReturnType<TestCatalog['send']> => catalog.send('POST', PATH, { body });
+      // Both write before either commits.
+      const answers = await Promise.all([create(), create()]);
+      expect(answers.map(({ status }) => status).sort()).toEqual([201, 409]);
+      const [lost = {}] = await toForget();
+      expect((await aws.read(tokenAt(lost)))?.reveal()).toBe('first');
+
+      await forgetNow();
+      await untilForgotten();
+      expect(await aws.read(tokenAt(lost))).toBeUndefined();
+      expect(await tokenOf(catalog, 'kept')).toBe('first');
+
+      // Nothing is written for a name that is known to be taken.
+      expect((await create()).status).toBe(409);
+      expect(await toForget()).toEqual([]);
+    });
+
+    it('hold up nobody while AWS hangs, and one of many changes counts', async () => {
+      await using catalog = await start();
+      const change = { body: { fields: { token: 'second' } } };
+      proxy.delay(10_000);
+      const changes = Array.from({ length: 12 }, () =>
+        catalog.send('PATCH', `${PATH}/kept`, change),
+      );
+      const first = await Promise.race([...changes, catalog.send('GET', `${PATH}/kept`)]);
+      expect(first.body['version']).toBe(1);
+      proxy.cut();
+      proxy.delay(0);
+      proxy.restore();
+
+      const statuses = (await Promise.all(changes)).map(({ status }) => status);
+      expect(statuses.toSorted()).toEqual([200, ...Array.from({ length: 11 }, () => 412)]);
+      expect(await tokenOf(catalog, 'kept')).toBe('second');
+      expect(await toForget()).toEqual([]);
+    });
   });
 
   it('in variables, which no request changes', async () => {

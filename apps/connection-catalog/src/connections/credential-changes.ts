@@ -1,0 +1,130 @@
+import { Injectable } from '@nestjs/common';
+import type { Secret } from '@soma/kernel';
+import { TenantTransaction } from '@soma/persistence';
+import type { SecretBackend } from '@soma/secrets';
+import type { EntityManager } from 'typeorm';
+import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
+import type { FieldChange } from './connection-fields.ts';
+import type { ConnectionRow, SetCredential } from './connection-row.ts';
+import { type CredentialOwner, CredentialsToForget } from './credentials-to-forget.ts';
+
+/** How long there is between writing a credential and committing the connection that has it. */
+const COMMIT_WITHIN_MS = 10 * 60_000;
+
+/** What a change is going to write. */
+interface PlannedCredentials {
+  connection_id: string;
+  written: FieldChange['written'];
+}
+
+/** The versions of what was written, by field. */
+type WrittenCredentials = ReadonlyMap<string, SetCredential>;
+
+/** What is exchanged and removed. */
+export interface CredentialChange extends Pick<FieldChange, 'written' | 'removed'> {
+  /** Of what was written ahead. */
+  versions?: WrittenCredentials | undefined;
+}
+
+type Changed = CredentialOwner & Pick<ConnectionRow, 'credentials'>;
+
+/** Exchanges and removes the credentials of connections, wherever they are kept. */
+@Injectable()
+export class CredentialChanges {
+  constructor(
+    private readonly transaction: TenantTransaction,
+    private readonly secrets: ConnectionSecrets,
+    private readonly toForget: CredentialsToForget,
+  ) {}
+
+  /**
+   * Writes credentials that are kept outside of the database, before the transaction of the change:
+   * however long that takes, no lock and no connection of the database is held meanwhile.
+   *
+   * @param plan - Looks up what is to be written; undefined where the change will be refused.
+   * @returns What {@link apply} needs; undefined where nothing was written ahead.
+   */
+  async writeAhead<Plan extends PlannedCredentials>(
+    tenant_id: string,
+    plan: (manager: EntityManager) => Promise<Plan | undefined>,
+  ): Promise<(Plan & { versions: WrittenCredentials }) | undefined> {
+    if (this.secrets.isTransactional) {
+      return undefined;
+    }
+    const planned = await this.transaction.run(tenant_id, async (manager) => {
+      const found = await plan(manager);
+      if (found !== undefined) {
+        const { connection_id } = found;
+        const fields = [...found.written.keys()];
+        const owner = { tenant_id, connection_id };
+        await this.toForget.add(manager, owner, { fields, afterMs: COMMIT_WITHIN_MS });
+      }
+      return found;
+    });
+    if (planned === undefined) {
+      return undefined;
+    }
+    const owner = { tenant_id, connection_id: planned.connection_id };
+    return { ...planned, versions: await writeAll(this.secrets.backend, owner, planned.written) };
+  }
+
+  /**
+   * Writes and removes credentials with the transaction, and answers which are set then.
+   *
+   * @throws {@link Problem} 503 `credentials_late`
+   */
+  async apply(
+    manager: EntityManager,
+    connection: Changed,
+    change: CredentialChange,
+  ): Promise<Record<string, SetCredential>> {
+    const versions = this.secrets.isTransactional
+      ? await this.applyWithin(manager, connection, change)
+      : await this.applyOutside(manager, connection, change);
+    const removed = new Set(change.removed);
+    const kept = Object.entries(connection.credentials).filter(([field]) => !removed.has(field));
+    return Object.fromEntries([...kept, ...versions]);
+  }
+
+  private async applyWithin(
+    manager: EntityManager,
+    connection: Changed,
+    { written, removed }: CredentialChange,
+  ): Promise<WrittenCredentials> {
+    const backend = this.secrets.within(manager);
+    for (const field of removed) {
+      await backend.delete(locationOf(connection, field));
+    }
+    return writeAll(backend, connection, written);
+  }
+
+  private async applyOutside(
+    manager: EntityManager,
+    connection: Changed,
+    { written, removed, versions = new Map() }: CredentialChange,
+  ): Promise<WrittenCredentials> {
+    await this.toForget.keep(manager, connection, [...written.keys()]);
+    await this.toForget.add(manager, connection, { fields: removed, afterMs: 0 });
+    return versions;
+  }
+}
+
+async function writeAll(
+  backend: SecretBackend,
+  owner: CredentialOwner,
+  written: ReadonlyMap<string, Secret>,
+): Promise<WrittenCredentials> {
+  const versions = new Map<string, SetCredential>();
+  for (const [field, value] of written) {
+    const version = await backend.write(locationOf(owner, field), value);
+    versions.set(field, { version, changed_at: new Date().toISOString() });
+  }
+  return versions;
+}
+
+function locationOf(
+  { tenant_id, connection_id }: CredentialOwner,
+  field: string,
+): { tenantId: string; connection: string; field: string } {
+  return { tenantId: tenant_id, connection: connection_id, field };
+}
