@@ -3,9 +3,9 @@ import { loadConfigOrExit } from '@soma/kernel';
 import { KafkaConsumers } from '@soma/messaging';
 import { apiDescription } from './api-description.ts';
 import { AppModule } from './app.module.ts';
-import { workerConfigSchema } from './worker.config.ts';
+import { workerConfig } from './worker.config.ts';
 
-const config = loadConfigOrExit(workerConfigSchema);
+const config = loadConfigOrExit(workerConfig);
 await runService({
   name: 'conversation-worker',
   module: AppModule.configure(config),

@@ -39,7 +39,7 @@ import {
 import { z } from 'zod';
 import { AppModule } from './app.module.ts';
 import type { OfferedTool } from './tools/offered-tools.ts';
-import { workerConfigSchema } from './worker.config.ts';
+import { workerConfig } from './worker.config.ts';
 
 export const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
 export const ENDS = ['assistant.final', 'assistant.cancelled', 'assistant.error'];
@@ -94,7 +94,7 @@ export async function startWorker(
   { database, kafka, models }: WorkerServers,
   { settings = {}, tools = [] }: WorkerOptions = {},
 ): Promise<TestWorker> {
-  const config = loadConfig(workerConfigSchema, {
+  const config = loadConfig(workerConfig, {
     DATABASE_URL: await database.loginUrl('conversation_worker'),
     KAFKA_BROKERS: kafka.brokers,
     KAFKA_TOPIC_PREFIX: kafka.topicPrefix,

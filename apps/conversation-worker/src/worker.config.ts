@@ -28,7 +28,7 @@ const tenantWeights = z
   );
 
 /** The settings of this service, each under the name of its environment variable. */
-export const workerConfigSchema = z.object({
+export const workerConfig = z.object({
   ...httpSettings(DEFAULT_PORT),
   ...observabilitySettings,
   ...databaseSettings,
@@ -62,4 +62,4 @@ export const workerConfigSchema = z.object({
     'How long a worker that is told to stop goes on with its turns before it hands them back.',
   ),
 });
-export type WorkerConfig = z.output<typeof workerConfigSchema>;
+export type WorkerConfig = z.output<typeof workerConfig>;

@@ -5,3 +5,10 @@ export {
   connectionSettings,
   type ConnectionsConfig,
 } from './connections.module.ts';
+export {
+  type McpConnections,
+  type McpLaunch,
+  mcpLaunch,
+  McpLaunchError,
+  type McpPlace,
+} from './mcp-launch.ts';

@@ -1,11 +1,4 @@
-export {
-  type AccessResource,
-  accessResource,
-  relationOf,
-  relationRoles,
-  type TenantRelation,
-  tenantRelation,
-} from './access/relations.ts';
+export { type AccessResource, relationOf, type TenantRelation } from './access/relations.ts';
 export { memberRole, type MemberRole, roleScopes } from './access/roles.ts';
 export { accessScope, type AccessScope } from './access/scopes.ts';
 export {
@@ -19,13 +12,11 @@ export {
 export {
   compareCursors,
   type Cursor,
-  cursorText,
   formatCursor,
   parseCursor,
   START,
 } from './conversation/cursor.ts';
 export {
-  metadata,
   type PieceEvent,
   pieceEvent,
   type QuickAction,
@@ -33,7 +24,6 @@ export {
   type RowEvent,
   rowEvent,
   type RowType,
-  rowType,
   type SessionEvent,
   sessionEvent,
 } from './conversation/event.ts';
@@ -45,7 +35,7 @@ export {
   auditQuery,
   type AuditQuery,
 } from './http/audit.contract.ts';
-export { type ToolCall, type ToolOutcome, type ToolStatus } from './conversation/tool-call.ts';
+export { type ToolCall, type ToolOutcome } from './conversation/tool-call.ts';
 export {
   apiKey,
   type ApiKey,
@@ -79,13 +69,6 @@ export {
   type McpServerList,
 } from './http/mcp.contract.ts';
 export {
-  type McpConnections,
-  type McpLaunch,
-  mcpLaunch,
-  McpLaunchError,
-  type McpPlace,
-} from './mcp/launch.ts';
-export {
   acceptInvitationRequest,
   type AcceptInvitationRequest,
   createdInvitation,
@@ -114,20 +97,9 @@ export {
 } from './http/member.contract.ts';
 export { modelList, type ModelList } from './http/model.contract.ts';
 export {
-  type ConnectionPermit,
-  pauseConnectionRequest,
-  type PauseConnectionRequest,
-  permitPath,
-  type PermitPath,
-  takePermitRequest,
-  type TakePermitRequest,
-} from './http/connection-permit.contract.ts';
-export {
-  connectionHealth,
   type ConnectionHealth,
   connectionHealthReport,
   type ConnectionHealthReport,
-  healthReason,
   type HealthReason,
 } from './http/connection-health.contract.ts';
 export {
@@ -135,7 +107,6 @@ export {
   type Connection,
   connectionDetails,
   type ConnectionDetails,
-  connectionField,
   connectionList,
   type ConnectionList,
   connectionListQuery,
@@ -143,7 +114,6 @@ export {
   connectionName,
   connectionTypeList,
   type ConnectionTypeList,
-  connectionUsage,
   type ConnectionUsage,
   createConnectionRequest,
   type CreateConnectionRequest,
@@ -154,6 +124,7 @@ export {
   updateConnectionRequest,
   type UpdateConnectionRequest,
 } from './http/connection.contract.ts';
+export { toPage } from './http/page.ts';
 export {
   createPersonaRequest,
   type CreatePersonaRequest,
@@ -225,11 +196,19 @@ export {
   resolveConnectionRequest,
   type ResolveConnectionRequest,
 } from './internal/connection-lease.contract.ts';
+export {
+  type ConnectionPermit,
+  pauseConnectionRequest,
+  type PauseConnectionRequest,
+  permitPath,
+  type PermitPath,
+  takePermitRequest,
+  type TakePermitRequest,
+} from './internal/connection-permit.contract.ts';
 export { clientIdentifier, timestamp } from './identifiers.ts';
 export { principal, type Principal } from './principal.ts';
 export { appServing, type RoutedApp, routeTable } from './routes.ts';
 export {
-  auditEvent,
   type AuditEvent,
   auditEvents,
   type AuditReport,
@@ -249,10 +228,9 @@ export {
   deadLetter,
   deadLetterTopic,
 } from './topics/dead-letter.ts';
-export { defineTopic, type RetryPolicy, type Topic } from './topics/topic.ts';
+export { defineTopic, type Topic } from './topics/topic.ts';
 export {
   type ToolRequest,
-  toolRequest,
   toolRequestOf,
   toolRequests,
   type ToolResult,

@@ -1,12 +1,6 @@
 export { type FittedHistory, fitHistory, historyTokens } from './history.ts';
 export type { KeySource, ProviderAccess } from './key-source.ts';
-export {
-  listModels,
-  LOCAL_MODEL,
-  type Model,
-  type ModelListing,
-  namedModel,
-} from './model-catalog.ts';
+export { listModels, type Model, type ModelListing, namedModel } from './model-catalog.ts';
 export { ModelFailure, type ModelFailureCode } from './model-failure.ts';
 export type {
   JsonSchema,

@@ -1,4 +1,4 @@
-import { newIdentifier, retryTransient, TransientError } from '@soma/kernel';
+import { newIdentifier, retryTransient, TransientError, withinLimit } from '@soma/kernel';
 import type { Batch } from 'kafkajs';
 import { type IncomingRecord, toIncomingRecord } from './incoming-record.ts';
 import type { KafkaConnection } from './kafka-connection.ts';
@@ -32,7 +32,9 @@ export async function readTopic(
         return Promise.resolve();
       },
     });
-    await withinLimit(finished, topic);
+    await withinLimit(READ_LIMIT_MS, () => finished).catch((cause: unknown) => {
+      throw new TransientError(`Reading ${topic}`, { cause });
+    });
   } finally {
     await consumer.disconnect();
     await removeGroup(connection, groupId);
@@ -53,16 +55,6 @@ async function endsOf(connection: KafkaConnection, name: string): Promise<Map<nu
 function hasReachedEnd(batch: Batch, ends: Map<number, bigint>): boolean {
   const end = ends.get(batch.partition);
   return end !== undefined && BigInt(batch.lastOffset()) + 1n >= end;
-}
-
-async function withinLimit(finished: Promise<undefined>, topic: string): Promise<void> {
-  const { promise: late, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    reject(new TransientError(`Reading ${topic}`));
-  }, READ_LIMIT_MS);
-  await Promise.race([finished, late]).finally(() => {
-    clearTimeout(timer);
-  });
 }
 
 /** Removes a group that nobody uses any more from the broker. */

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import type {
-  CreatePersonaRequest,
-  Persona,
-  PersonaList,
-  Principal,
-  UpdatePersonaRequest,
+import {
+  type CreatePersonaRequest,
+  type Persona,
+  type PersonaList,
+  type Principal,
+  type UpdatePersonaRequest,
+  toPage,
 } from '@soma/contracts';
 import { newIdentifier, Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
@@ -56,11 +57,8 @@ export class Personas {
         [tenantId, cursor, limit + 1],
       ),
     );
-    const page = rows.slice(0, limit);
-    return {
-      personas: page.map(toPersona),
-      next_cursor: rows.length > limit ? (page.at(-1)?.persona_id ?? null) : null,
-    };
+    const { items, next_cursor } = toPage(rows, limit, ({ persona_id }) => persona_id);
+    return { personas: items.map(toPersona), next_cursor };
   }
 
   /**

@@ -1,5 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import { formatCursor, type Principal, type Session, type SessionList } from '@soma/contracts';
+import {
+  formatCursor,
+  type Principal,
+  type Session,
+  type SessionList,
+  toPage,
+} from '@soma/contracts';
 import { Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import { eraseSession } from './erase-session.ts';
@@ -63,12 +69,8 @@ export class Sessions {
         [tenantId, before?.createdAt, before?.sessionId, limit + 1, createdBy],
       ),
     );
-    const shown = rows.slice(0, limit);
-    const last = shown.at(-1);
-    return {
-      sessions: shown.map(toSession),
-      next_cursor: rows.length > limit && last ? writePageCursor(last) : null,
-    };
+    const { items, next_cursor } = toPage(rows, limit, writePageCursor);
+    return { sessions: items.map(toSession), next_cursor };
   }
 
   /**

@@ -13,8 +13,8 @@ const lookUp = {
 };
 
 // By path: nothing may depend on an app.
-const { workerConfigSchema } = (await import(join(worker, 'worker.config.js'))) as {
-  workerConfigSchema: Parameters<typeof loadConfigOrExit>[0];
+const { workerConfig } = (await import(join(worker, 'worker.config.js'))) as {
+  workerConfig: Parameters<typeof loadConfigOrExit>[0];
 };
 const { AppModule } = (await import(join(worker, 'app.module.js'))) as {
   AppModule: { configure: (config: unknown, tools: unknown[]) => Service['module'] };
@@ -22,7 +22,7 @@ const { AppModule } = (await import(join(worker, 'app.module.js'))) as {
 
 type Service = Parameters<typeof runService>[0];
 
-const config = loadConfigOrExit(workerConfigSchema) as Service['config'];
+const config = loadConfigOrExit(workerConfig) as Service['config'];
 await runService({
   name: 'conversation-worker',
   module: AppModule.configure(config, [lookUp]),

@@ -1,5 +1,10 @@
 import { Injectable } from '@nestjs/common';
-import type { ConnectionDetails, ConnectionList, ConnectionListQuery } from '@soma/contracts';
+import {
+  type ConnectionDetails,
+  type ConnectionList,
+  type ConnectionListQuery,
+  toPage,
+} from '@soma/contracts';
 import { TenantTransaction } from '@soma/persistence';
 import { ConnectionTypes } from '../connection-types/connection-types.ts';
 import { toConnection } from './connection-row.ts';
@@ -20,10 +25,10 @@ export class ReadConnections {
     const rows = await this.transaction.run(tenantId, (manager) =>
       this.connections.list(manager, tenantId, query),
     );
-    const page = rows.slice(0, query.limit);
+    const { items, next_cursor } = toPage(rows, query.limit, ({ name }) => name);
     return {
-      connections: page.map((row) => toConnection(row, this.types.find(row.type))),
-      next_cursor: rows.length > query.limit ? (page.at(-1)?.name ?? null) : null,
+      connections: items.map((row) => toConnection(row, this.types.find(row.type))),
+      next_cursor,
     };
   }
 

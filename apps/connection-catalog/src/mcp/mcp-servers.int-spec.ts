@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
-import { type McpConnections, mcpLaunch } from '@soma/contracts';
+import { type McpConnections, mcpLaunch } from '@soma/connections';
 import { Secret } from '@soma/kernel';
 import { createTestDatabase, type TestDatabase } from '@soma/testing';
 import { catalogEntries, findEntry } from './catalog-entries.ts';

@@ -31,11 +31,11 @@ import {
   type Principal,
   rotateApiKeyRequest,
   type RotateApiKeyRequest,
+  toPage,
 } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { FaultInterceptor, TenantTransaction } from '@soma/persistence';
 import { z } from 'zod';
-import { toPage } from '../runtime/page.ts';
 import { ApiKeys } from './api-keys.ts';
 import { CreateApiKey } from './create-api-key.ts';
 import { RevokeApiKey } from './revoke-api-key.ts';

@@ -1,5 +1,11 @@
 import { Injectable } from '@nestjs/common';
-import type { AuditFilter, AuditLine, AuditPage, AuditQuery } from '@soma/contracts';
+import {
+  type AuditFilter,
+  type AuditLine,
+  type AuditPage,
+  type AuditQuery,
+  toPage,
+} from '@soma/contracts';
 import { Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import { type AuditRow, toAuditLine } from './audit-row.ts';
@@ -25,10 +31,8 @@ export class AuditLines {
       where: `seq < $9 ORDER BY seq DESC LIMIT $10`,
       values: [before, limit + 1],
     });
-    const page = lines.slice(0, limit);
-    const last = page.at(-1);
-    const hasMore = lines.length > limit && last !== undefined;
-    return { lines: page, next_cursor: hasMore ? formatCursor(last.seq) : null };
+    const { items, next_cursor } = toPage(lines, limit, ({ seq }) => formatCursor(seq));
+    return { lines: items, next_cursor };
   }
 
   /** All lines, the oldest first, some at a time: the next are read when they are asked for. */

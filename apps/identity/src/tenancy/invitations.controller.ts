@@ -30,12 +30,12 @@ import {
   membership,
   type Membership,
   type Principal,
+  toPage,
 } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { Problem, Secret } from '@soma/kernel';
 import { FaultInterceptor, TenantTransaction } from '@soma/persistence';
 import { z } from 'zod';
-import { toPage } from '../runtime/page.ts';
 import { AcceptInvitation } from './accept-invitation.ts';
 import { CreateInvitation } from './create-invitation.ts';
 import { Invitations } from './invitations.ts';

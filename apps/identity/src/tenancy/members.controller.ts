@@ -20,11 +20,11 @@ import {
   type Principal,
   updateMemberRequest,
   type UpdateMemberRequest,
+  toPage,
 } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { FaultInterceptor, TenantTransaction } from '@soma/persistence';
 import { z } from 'zod';
-import { toPage } from '../runtime/page.ts';
 import { ChangeRole } from './change-role.ts';
 import { MemberRows } from './member-rows.ts';
 import { RemoveMember } from './remove-member.ts';

@@ -28,11 +28,11 @@ import {
   type ServiceAccountList,
   serviceAccountRequest,
   type ServiceAccountRequest,
+  toPage,
 } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { FaultInterceptor, TenantTransaction } from '@soma/persistence';
 import { z } from 'zod';
-import { toPage } from '../runtime/page.ts';
 import { ChangeServiceAccounts } from './change-service-accounts.ts';
 import { ServiceAccounts } from './service-accounts.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { connectionName } from './connection.contract.ts';
+import { connectionName } from '../http/connection.contract.ts';
 
 /** Longer than a request between services may take. */
 const MAX_DEADLINE_MS = 30_000;

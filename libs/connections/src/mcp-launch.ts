@@ -1,6 +1,6 @@
 import { join } from 'node:path';
+import type { McpServer } from '@soma/contracts';
 import { Secret } from '@soma/kernel';
-import type { McpServer } from '../http/mcp.contract.ts';
 
 /** Stands for the folder that a server may use. */
 const WORKSPACE = '{workspace}';

@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
+import { type McpServer, mcpServer } from '@soma/contracts';
 import { Secret } from '@soma/kernel';
-import { type McpServer, mcpServer } from '../http/mcp.contract.ts';
-import { type McpConnections, mcpLaunch } from './launch.ts';
+import { type McpConnections, mcpLaunch } from './mcp-launch.ts';
 
 const PLACE = { packages: '/packages', workspace: '/work/s1' };
 const CONNECTIONS: McpConnections = new Map([
