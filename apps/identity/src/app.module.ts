@@ -4,7 +4,9 @@ import { HealthChecks } from '@soma/http';
 import {
   AuditEvents,
   AuditEventsModule,
+  ConfigUpdatesModule,
   ConfigUpdatesReader,
+  ConfigUpdatesReaderModule,
   MessagingModule,
 } from '@soma/messaging';
 import { createLogger, type Logger } from '@soma/observability';
@@ -18,8 +20,6 @@ import {
 import { ApiKeysModule } from './api-keys/api-keys.module.ts';
 import { AuditModule } from './audit/audit.module.ts';
 import { HeadExportModule } from './audit/head-export.module.ts';
-import { ConfigUpdatesDeliveryModule } from './config-updates/config-updates-delivery.module.ts';
-import { ConfigUpdatesModule } from './config-updates/config-updates.module.ts';
 import type { IdentityConfig } from './identity.config.ts';
 import { MasterKeyModule } from './master-key/master-key.module.ts';
 import { OAuthModule } from './oauth/oauth.module.ts';
@@ -60,12 +60,12 @@ export class AppModule {
         LimitsModule.of(config, RateLimits),
         ...auditing(config, logger),
         RuntimeModule,
-        ConfigUpdatesModule,
-        ConfigUpdatesDeliveryModule,
+        ConfigUpdatesModule.of('identity'),
+        ConfigUpdatesReaderModule,
         RevocationFeed.from(ConfigUpdatesReader),
         TenancyModule,
         ApiKeysModule,
-        TenancyApiModule.configure(config.IDENTITY_OPERATOR_TENANT),
+        TenancyApiModule,
         PolicyBundleModule.configure(config.POLICY_BUNDLE_FILE),
         OAuthModule.configure({
           issuer: config.IDENTITY_ISSUER,

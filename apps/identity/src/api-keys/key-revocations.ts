@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { ConfigUpdates } from '@soma/messaging';
 import type { EntityManager } from 'typeorm';
-import { ConfigUpdates } from '../config-updates/config-updates.ts';
 import { ApiKeys } from './api-keys.ts';
 
 /** Ends keys so that every process refuses their tokens within a second. */

@@ -1,5 +1,6 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { AuditReport } from '@soma/contracts';
+import { OPERATOR_TENANT } from '../tenancy/operator-tenant.ts';
 
 /** Whoever brings reports to the audit log, and keeps them meanwhile. */
 export interface AuditRecorder {
@@ -9,8 +10,6 @@ export interface AuditRecorder {
 
 /** Under this token is the {@link AuditRecorder}. */
 export const AUDIT_RECORDER = Symbol('AUDIT_RECORDER');
-/** Under this token is the tenant in whose log stands what concerns none, or none that is known yet. */
-export const PLATFORM_TENANT = Symbol('PLATFORM_TENANT');
 
 const WINDOW_MS = 60_000;
 /** So many of one kind and origin are told one by one in a minute. */
@@ -40,7 +39,7 @@ export class AuditReports implements OnApplicationShutdown {
 
   constructor(
     @Inject(AUDIT_RECORDER) private readonly recorder: AuditRecorder,
-    @Inject(PLATFORM_TENANT) readonly platformTenant: string,
+    @Inject(OPERATOR_TENANT) readonly operatorTenant: string,
   ) {}
 
   /** Returns at once and never fails. */

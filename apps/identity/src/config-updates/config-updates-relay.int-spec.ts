@@ -3,6 +3,7 @@ import type { ConfigUpdate } from '@soma/contracts';
 import { Secret, sleep } from '@soma/kernel';
 import {
   CoalescingProducer,
+  ConfigUpdates,
   ConfigUpdatesReader,
   ConfigUpdatesRelay,
   type OutgoingRecord,
@@ -11,7 +12,6 @@ import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persi
 import { until } from '@soma/testing';
 import type { DataSource } from 'typeorm';
 import { connectionTo, createIdentityServers, type IdentityServers } from '../spec-support.ts';
-import { ConfigUpdates } from './config-updates.ts';
 
 /** A producer whose pod is slow: it sends only when it is let. */
 class HeldProducer extends CoalescingProducer {
@@ -58,7 +58,7 @@ describe('ConfigUpdatesRelay', () => {
   function append(version: number): Promise<void> {
     const key = { tenant_id: 'acme', entity: 'api_key', id: 'acme:k', deleted: true } as const;
     return new TenantTransaction(dataSource).run('acme', (manager) =>
-      new ConfigUpdates().append(manager, { ...key, version }),
+      new ConfigUpdates('identity').append(manager, { ...key, version }),
     );
   }
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConfigUpdate } from '@soma/contracts';
-import { type ConfigChange, ConfigUpdatesReader } from '@soma/messaging';
+import { type ConfigChange, ConfigUpdates, ConfigUpdatesReader } from '@soma/messaging';
 import { TenantTransaction } from '@soma/persistence';
 import { until } from '@soma/testing';
 import {
@@ -10,7 +10,6 @@ import {
   startIdentity,
   type TestIdentity,
 } from '../spec-support.ts';
-import { ConfigUpdates } from './config-updates.ts';
 
 describe('config updates', () => {
   const running = new AsyncDisposableStack();

@@ -2,11 +2,12 @@ import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import type { AuditReport } from '@soma/contracts';
 import { Secret } from '@soma/kernel';
+import { ConfigUpdates } from '@soma/messaging';
 import { SweepTransaction, TenantTransaction } from '@soma/persistence';
 import { Envelope, type SealContext } from '@soma/secrets';
 import type { AdapterPayload } from 'oidc-provider';
 import { AuditLog } from '../audit/audit-log.ts';
-import { ConfigUpdates } from '../config-updates/config-updates.ts';
+import { voidTokensOf } from '../config-updates/void-tokens.ts';
 
 /** For so long a client that missed the answer to a refresh may ask again. */
 const GRACE_SECONDS = 10;
@@ -141,7 +142,7 @@ export class OidcRecords {
       ]);
       // Several requests may end a family at once; the first of them tells.
       if (revoked > 0) {
-        await this.configUpdates.revokeTokens(manager, owner.tenant_id, owner.accountId);
+        await this.configUpdates.append(manager, voidTokensOf(owner.tenant_id, owner.accountId));
         await this.auditLog.append(manager, revocation(owner, cause));
       }
     });

@@ -1,10 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { AuditReport } from '@soma/contracts';
 import { sleep } from '@soma/kernel';
+import { ConfigUpdates } from '@soma/messaging';
 import { SweepTransaction, TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.ts';
-import { ConfigUpdates } from '../config-updates/config-updates.ts';
+import { voidTokensOf } from '../config-updates/void-tokens.ts';
 
 /**
  * So many tokens of one principal are void each by itself. Every process remembers each of them, so
@@ -104,7 +105,7 @@ export class RevokedTokens {
       [tenant, `${tenant}:${sub}:`],
     );
     if (present >= MAX_SINGLE) {
-      await this.configUpdates.revokeTokens(manager, tenant, sub);
+      await this.configUpdates.append(manager, voidTokensOf(tenant, sub));
       return;
     }
     await this.configUpdates.append(manager, {

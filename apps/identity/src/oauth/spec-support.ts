@@ -15,13 +15,14 @@ import {
 import { ACR } from '@soma/auth';
 import { createService } from '@soma/http';
 import { Secret } from '@soma/kernel';
+import { ConfigUpdates } from '@soma/messaging';
 import { migrate } from '@soma/migrations';
 import { PersistenceModule } from '@soma/persistence';
 import { createTestDatabase, type TestDatabase } from '@soma/testing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { AuditLog } from '../audit/audit-log.ts';
-import { AUDIT_RECORDER, AuditReports, PLATFORM_TENANT } from '../audit/audit-reports.ts';
-import { ConfigUpdates } from '../config-updates/config-updates.ts';
+import { OPERATOR_TENANT } from '../tenancy/operator-tenant.ts';
+import { AUDIT_RECORDER, AuditReports } from '../audit/audit-reports.ts';
 import { MasterKeyModule } from '../master-key/master-key.module.ts';
 import type { KeyLifetimes } from '../signing-keys/key-schedule.ts';
 import { SigningKeysModule } from '../signing-keys/signing-keys.module.ts';
@@ -91,12 +92,13 @@ class SignInController {
 @Global()
 @Module({
   providers: [
-    ...[AuditLog, AuditReports, ConfigUpdates, Members, Tenants, Users],
-    { provide: PLATFORM_TENANT, useValue: 'soma' },
+    ...[AuditLog, AuditReports, Members, Tenants, Users],
+    { provide: ConfigUpdates, useValue: new ConfigUpdates('identity') },
+    { provide: OPERATOR_TENANT, useValue: 'soma' },
     // What is reported goes by Kafka.
     { provide: AUDIT_RECORDER, useValue: { record: () => undefined } },
   ],
-  exports: [AuditLog, AuditReports, ConfigUpdates, Members, PLATFORM_TENANT, Tenants, Users],
+  exports: [AuditLog, AuditReports, ConfigUpdates, Members, OPERATOR_TENANT, Tenants, Users],
 })
 class FeaturesModule {}
 

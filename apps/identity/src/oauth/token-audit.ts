@@ -73,7 +73,7 @@ export class TokenAudit {
     const subject = client?.clientId ?? 'anonymous';
     this.reports.record({
       ...commonOf(context),
-      tenant_id: tenantOf(client) ?? this.reports.platformTenant,
+      tenant_id: tenantOf(client) ?? this.reports.operatorTenant,
       actor: { subject, address: context.ip },
       action: 'token.refused',
       target: { type: 'client', id: subject },

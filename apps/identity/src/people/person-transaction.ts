@@ -4,7 +4,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.ts';
-import { PLATFORM_TENANT } from '../audit/audit-reports.ts';
+import { OPERATOR_TENANT } from '../tenancy/operator-tenant.ts';
 import { Members } from '../tenancy/members.ts';
 
 /** What a person's change came to, and what the audit log says of it. */
@@ -24,7 +24,7 @@ export class PersonTransaction {
     private readonly transaction: TenantTransaction,
     private readonly members: Members,
     private readonly audit: AuditLog,
-    @Inject(PLATFORM_TENANT) private readonly platformTenant: string,
+    @Inject(OPERATOR_TENANT) private readonly operatorTenant: string,
   ) {}
 
   async run<Result>(
@@ -35,7 +35,7 @@ export class PersonTransaction {
     // By id, so that two changes lock the heads of the logs in the same order.
     const memberships = await this.members.ofUser(userId);
     const ids = memberships.map(({ tenant_id }) => tenant_id);
-    const concerned = ids.length > 0 ? ids : [this.platformTenant];
+    const concerned = ids.length > 0 ? ids : [this.operatorTenant];
     let change: PersonChange<Result> | undefined;
     const runs = await this.transaction.runEach(concerned, async (manager, tenant_id) => {
       change ??= await work(manager);

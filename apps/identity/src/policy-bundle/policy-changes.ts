@@ -10,7 +10,7 @@ import {
 import { RepeatedWork } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import { AuditLog } from '../audit/audit-log.ts';
-import { PLATFORM_TENANT } from '../audit/audit-reports.ts';
+import { OPERATOR_TENANT } from '../tenancy/operator-tenant.ts';
 import { POLICY_BUNDLE_FILE } from './policy-bundle.controller.ts';
 
 const EVERY_MS = 15_000;
@@ -33,7 +33,7 @@ export class PolicyChanges implements OnApplicationBootstrap, OnApplicationShutd
 
   constructor(
     @Inject(POLICY_BUNDLE_FILE) private readonly file: string | undefined,
-    @Inject(PLATFORM_TENANT) private readonly platformTenant: string,
+    @Inject(OPERATOR_TENANT) private readonly operatorTenant: string,
     private readonly transaction: TenantTransaction,
     private readonly log: AuditLog,
   ) {}
@@ -57,7 +57,7 @@ export class PolicyChanges implements OnApplicationBootstrap, OnApplicationShutd
   }
 
   private write(digest: string): Promise<void> {
-    const tenant_id = this.platformTenant;
+    const tenant_id = this.operatorTenant;
     return this.transaction.run(tenant_id, async (manager) => {
       // Held to the commit, so that of pods that find it at once one writes it down.
       await manager.query(`SELECT pg_advisory_xact_lock(hashtext('audit.policy_changes'))`);

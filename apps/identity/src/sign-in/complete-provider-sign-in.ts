@@ -72,7 +72,7 @@ export class CompleteProviderSignIn {
     if (outcome !== 'signed_in' && outcome !== 'link_waiting') {
       this.reports.record({
         ...origin,
-        tenant_id: this.reports.platformTenant,
+        tenant_id: this.reports.operatorTenant,
         action: 'sign_in.refused',
         target: { type: 'provider', id: provider },
         outcome: 'failure',

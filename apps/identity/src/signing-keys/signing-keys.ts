@@ -3,7 +3,7 @@ import { newIdentifier } from '@soma/kernel';
 import { SweepTransaction, TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { AuditLog } from '../audit/audit-log.ts';
-import { PLATFORM_TENANT } from '../audit/audit-reports.ts';
+import { OPERATOR_TENANT } from '../tenancy/operator-tenant.ts';
 import { KeyBackend, type StoredKey } from './key-backend.ts';
 import { isRotationDue, type KeyLifetimes, publishedKeys, signingKey } from './key-schedule.ts';
 import type { SigningKey } from './signing-key.ts';
@@ -38,7 +38,7 @@ export class SigningKeys {
     private readonly auditLog: AuditLog,
     private readonly backend: KeyBackend,
     @Inject(KEY_LIFETIMES) private readonly lifetimes: KeyLifetimes,
-    @Inject(PLATFORM_TENANT) private readonly platformTenant: string,
+    @Inject(OPERATOR_TENANT) private readonly operatorTenant: string,
   ) {}
 
   /** All keys, after making one if it is time to. */
@@ -63,7 +63,7 @@ export class SigningKeys {
   }
 
   private rotate(): Promise<Stored> {
-    return this.tenants.run(this.platformTenant, async (manager) => {
+    return this.tenants.run(this.operatorTenant, async (manager) => {
       // Held to the commit, so that two pods never both find that a key is due.
       await manager.query(`SELECT pg_advisory_xact_lock(hashtext('identity.signing_keys'))`);
       const stored = await read(manager);
@@ -76,7 +76,7 @@ export class SigningKeys {
       const leadMs = isNoneSigning ? 0 : this.lifetimes.publishLeadMs;
       await insert(manager, key, leadMs);
       await this.auditLog.append(manager, {
-        tenant_id: this.platformTenant,
+        tenant_id: this.operatorTenant,
         actor: { subject: 'identity', address: null },
         action: 'signing_key.created',
         target: { type: 'signing_key', id: key.kid },

@@ -6,10 +6,8 @@ import { TenantTransaction } from '@soma/persistence';
 import { AuditLog } from '../audit/audit-log.ts';
 import { Invitations } from './invitations.ts';
 import { MemberRows } from './member-rows.ts';
+import { OPERATOR_TENANT } from './operator-tenant.ts';
 import { Tenants } from './tenants.ts';
-
-/** Under this token is the tenant whose services may create others. */
-export const OPERATOR_TENANT = Symbol('OPERATOR_TENANT');
 
 /**
  * Creates a tenant, for the operator alone, and invites its first owner.

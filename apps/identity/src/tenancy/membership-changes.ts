@@ -1,8 +1,9 @@
 import { Injectable } from '@nestjs/common';
 import { personName, tenantName } from '@soma/auth';
 import type { MemberRole } from '@soma/contracts';
+import { ConfigUpdates } from '@soma/messaging';
 import type { EntityManager } from 'typeorm';
-import { ConfigUpdates } from '../config-updates/config-updates.ts';
+import { voidTokensOf } from '../config-updates/void-tokens.ts';
 
 /** What somebody was in a tenant and is now; undefined where they were or are no member. */
 export interface MembershipChange {
@@ -40,7 +41,7 @@ export class MembershipChanges {
       );
     }
     if (before !== undefined) {
-      await this.updates.revokeTokens(manager, tenantId, userId);
+      await this.updates.append(manager, voidTokensOf(tenantId, userId));
     }
     await this.updates.append(manager, {
       tenant_id: tenantId,

@@ -1,10 +1,10 @@
-import { type DynamicModule, Module } from '@nestjs/common';
+import { Global, Module } from '@nestjs/common';
 import { ApiKeysModule } from '../api-keys/api-keys.module.ts';
 import { AcceptInvitation } from './accept-invitation.ts';
 import { ChangeRole } from './change-role.ts';
 import { ChangeServiceAccounts } from './change-service-accounts.ts';
 import { CreateInvitation } from './create-invitation.ts';
-import { CreateTenant, OPERATOR_TENANT } from './create-tenant.ts';
+import { CreateTenant } from './create-tenant.ts';
 import { FindInvitation } from './find-invitation.ts';
 import { InvitationsController } from './invitations.controller.ts';
 import { Invitations } from './invitations.ts';
@@ -19,42 +19,32 @@ import { RevokeInvitation } from './revoke-invitation.ts';
 import { ServiceAccountsController } from './service-accounts.controller.ts';
 import { TenantsController } from './tenants.controller.ts';
 
-const CONTROLLERS = [
-  InvitationsController,
-  ServiceAccountsController,
-  MembersController,
-  TenantsController,
-];
-
-/** Administers tenants, and the people and programs in them. */
-@Module({})
-export class TenancyApiModule {
-  /** @param operatorTenant - The tenant whose services may create others. */
-  static configure(operatorTenant: string): DynamicModule {
-    return {
-      module: TenancyApiModule,
-      // Sign-in accepts invitations too.
-      global: true,
-      imports: [ApiKeysModule],
-      controllers: CONTROLLERS,
-      providers: [
-        { provide: OPERATOR_TENANT, useValue: operatorTenant },
-        AcceptInvitation,
-        ChangeRole,
-        ChangeServiceAccounts,
-        CreateInvitation,
-        CreateTenant,
-        FindInvitation,
-        Invitations,
-        LastOwner,
-        MemberRows,
-        MembershipChanges,
-        RemoveMember,
-        RelationshipSweep,
-        RenameTenant,
-        RevokeInvitation,
-      ],
-      exports: [AcceptInvitation, FindInvitation],
-    };
-  }
-}
+/** Administers tenants, and the people and programs in them. Sign-in accepts invitations too. */
+@Global()
+@Module({
+  imports: [ApiKeysModule],
+  controllers: [
+    InvitationsController,
+    ServiceAccountsController,
+    MembersController,
+    TenantsController,
+  ],
+  providers: [
+    AcceptInvitation,
+    ChangeRole,
+    ChangeServiceAccounts,
+    CreateInvitation,
+    CreateTenant,
+    FindInvitation,
+    Invitations,
+    LastOwner,
+    MemberRows,
+    MembershipChanges,
+    RemoveMember,
+    RelationshipSweep,
+    RenameTenant,
+    RevokeInvitation,
+  ],
+  exports: [AcceptInvitation, FindInvitation],
+})
+export class TenancyApiModule {}
