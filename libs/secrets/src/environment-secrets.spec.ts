@@ -6,8 +6,8 @@ import { Secret } from '@soma/kernel';
 import { EnvironmentSecrets } from './environment-secrets.ts';
 import type { SecretLocation } from './secret-backend.ts';
 
-const location = { tenantId: 'acme', connection: '0190f0c2-1111-7aaa', field: 'signing_secret' };
-const NAME = 'SOMA_SECRET__ACME__0190F0C2_1111_7AAA__SIGNING_SECRET';
+const location = { tenantId: 'acme', connection: 'our-slack', field: 'signing_secret' };
+const NAME = 'SOMA_SECRET__ACME__OUR_SLACK__SIGNING_SECRET';
 
 describe('EnvironmentSecrets', () => {
   it('reads the variable of a place, or the file that it names', async () => {
@@ -23,6 +23,15 @@ describe('EnvironmentSecrets', () => {
     expect(await read({ [`${NAME}_FILE`]: file })).toBe('of the file');
     expect(await read({})).toBeUndefined();
     await rm(folder, { recursive: true });
+  });
+
+  it('tells what is set without reading it', () => {
+    const has = (environment: Record<string, string>): boolean =>
+      new EnvironmentSecrets(environment).has(location);
+
+    expect(has({ [NAME]: 'value' })).toBe(true);
+    expect(has({ [`${NAME}_FILE`]: '/run/secrets/slack' })).toBe(true);
+    expect([{}, { [NAME]: '' }, { [`${NAME}S`]: 'value' }].map(has)).toEqual(Array(3).fill(false));
   });
 
   it('changes nothing, and says which variable to set', async () => {

@@ -25,6 +25,13 @@ export class EnvironmentSecrets implements SecretBackend {
     );
   }
 
+  /** Whether the operator has set one there. */
+  has(location: SecretLocation): boolean {
+    const name = variableOf(location);
+    const isSet = (variable: string): boolean => (this.environment[variable] ?? '') !== '';
+    return name !== undefined && (isSet(name) || isSet(`${name}_FILE`));
+  }
+
   async read(location: SecretLocation, version = 1): Promise<Secret | undefined> {
     const name = variableOf(location);
     if (name === undefined || version !== 1) return Promise.resolve(undefined);
@@ -40,8 +47,9 @@ export class EnvironmentSecrets implements SecretBackend {
 }
 
 /**
- * `SOMA_SECRET__ACME__0190F0C2_…__TOKEN`. Two places must never share a variable, so what could be
- * written in two ways has none: a tenant with capitals, dots or underscores, or a field with dashes.
+ * `SOMA_SECRET__ACME__OUR_GITHUB__TOKEN`. Two places must never share a variable, so what could be
+ * written in two ways has none: a tenant with capitals, dots or underscores, a name with two dashes
+ * in a row, or a field with dashes.
  */
 function variableOf({ tenantId, connection, field }: SecretLocation): string | undefined {
   const isPlain =

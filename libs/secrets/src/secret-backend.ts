@@ -16,7 +16,10 @@ export type SecretBackendType = (typeof secretBackendTypes)[number];
 export interface SecretLocation {
   /** From the verified principal. */
   tenantId: string;
-  /** The id of the connection, a UUID: a name may come again for another connection. */
+  /**
+   * The id of the connection, a UUID: a name may come again for another connection. Its name for
+   * {@link EnvironmentSecrets}, which the operator sets, who knows no id.
+   */
   connection: string;
   field: string;
 }

@@ -26,10 +26,15 @@ export interface CurrentFields {
 /**
  * Checks the fields of a new connection.
  *
+ * @param set - The credentials that it has already, for the operator has set them.
  * @throws {@link Problem} 400 `invalid_request` that names every bad field, and no value.
  */
-export function newFields(type: ConnectionType, input: FieldValues): FieldChange {
-  return changedFields(type, { plain: {}, set: new Set() }, input);
+export function newFields(
+  type: ConnectionType,
+  input: FieldValues,
+  set: ReadonlySet<string> = new Set(),
+): FieldChange {
+  return changedFields(type, { plain: {}, set }, input);
 }
 
 /**

@@ -5,8 +5,8 @@ import { secretFieldsOf } from './connection-fields.ts';
 /** Which version of a credential counts, and since when. */
 export interface SetCredential {
   version: number;
-  /** RFC 3339. */
-  changed_at: string;
+  /** RFC 3339; null where no request has set it. */
+  changed_at: string | null;
 }
 
 /** A row of `catalog.connections`. */

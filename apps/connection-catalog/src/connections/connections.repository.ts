@@ -2,6 +2,8 @@ import { Injectable } from '@nestjs/common';
 import type { ConnectionListQuery } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
 import type { EntityManager } from 'typeorm';
+import { ConnectionTypes } from '../connection-types/connection-types.ts';
+import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
 import type { ConnectionRow } from './connection-row.ts';
 
 /** What a new connection's row has. */
@@ -17,6 +19,11 @@ const COLUMNS =
 /** The connections of a tenant. Every method takes the tenant's transaction. */
 @Injectable()
 export class ConnectionsRepository {
+  constructor(
+    private readonly types: ConnectionTypes,
+    private readonly secrets: ConnectionSecrets,
+  ) {}
+
   /**
    * How many connections of a type there are, which nobody else changes until this transaction ends.
    */
@@ -54,7 +61,7 @@ export class ConnectionsRepository {
         connection.created_by,
       ],
     );
-    return row;
+    return row && this.complete(tenantId, row);
   }
 
   /** Writes what may change, as the connection's next version. The row must be locked. */
@@ -70,7 +77,7 @@ export class ConnectionsRepository {
         WHERE tenant_id = $1 AND connection_id = $2 RETURNING ${COLUMNS}`,
       [tenantId, row.connection_id, row.fields, row.credentials, row.rate_limit_rpm],
     );
-    return theOne(rows[0], row.connection_id);
+    return this.complete(tenantId, theOne(rows[0], row.connection_id));
   }
 
   async remove(manager: EntityManager, tenantId: string, connectionId: string): Promise<void> {
@@ -95,7 +102,7 @@ export class ConnectionsRepository {
       `SELECT ${COLUMNS} FROM catalog.connections WHERE tenant_id = $1 AND name = $2 FOR UPDATE`,
       [tenantId, name],
     );
-    return theOne(row, name);
+    return this.complete(tenantId, theOne(row, name));
   }
 
   async lookUp(
@@ -107,7 +114,7 @@ export class ConnectionsRepository {
       `SELECT ${COLUMNS} FROM catalog.connections WHERE tenant_id = $1 AND name = $2`,
       [tenantId, name],
     );
-    return row;
+    return row && this.complete(tenantId, row);
   }
 
   /** By name; the cursor is the last name of a page. One more than the limit where there are more. */
@@ -116,7 +123,7 @@ export class ConnectionsRepository {
     tenantId: string,
     { type, health, text, cursor, limit }: ConnectionListQuery,
   ): Promise<ConnectionRow[]> {
-    return manager.query<ConnectionRow[]>(
+    const rows = await manager.query<ConnectionRow[]>(
       `SELECT ${COLUMNS} FROM catalog.connections
         WHERE tenant_id = $1 AND ($2::text IS NULL OR name > $2 COLLATE "C")
           AND ($3::text IS NULL OR type = $3)
@@ -125,6 +132,13 @@ export class ConnectionsRepository {
         ORDER BY name COLLATE "C" LIMIT $5`,
       [tenantId, cursor, type, text, limit + 1, health],
     );
+    return rows.map((row) => this.complete(tenantId, row));
+  }
+
+  /** Not every backend's credentials are in the row. */
+  private complete(tenantId: string, row: ConnectionRow): ConnectionRow {
+    const credentials = this.secrets.setOf(tenantId, row, this.types.find(row.type));
+    return { ...row, credentials };
   }
 }
 

@@ -35,13 +35,16 @@ export class CreateConnection {
    */
   async execute(caller: Caller, request: CreateConnectionRequest): Promise<Connection> {
     const type = this.typeOf(request);
-    const planned = await this.writeAhead(caller, request, newFields(type, request.fields));
+    const { tenant_id } = caller.principal;
+    const set = this.credentials.ofOperator(tenant_id, request.name, type);
+    const change = newFields(type, request.fields, set);
+    const planned = await this.writeAhead(caller, request.name, change);
     const write = { operation: 'POST /api/v1/connections', body: request };
     return this.writes.run(caller, write, async (manager) => {
       const row = await this.create(manager, caller, { ...request, ...planned });
       await this.changes.record(manager, {
         origin: caller.origin,
-        tenantId: caller.principal.tenant_id,
+        tenantId: tenant_id,
         action: 'connection.created',
         name: request.name,
         details: { type: type.name },
@@ -53,10 +56,10 @@ export class CreateConnection {
   /** What is to be created, under an id of its own. */
   private async writeAhead(
     { principal: { tenant_id } }: Caller,
-    { name }: CreateConnectionRequest,
+    name: string,
     change: FieldChange,
   ): Promise<PlannedConnection> {
-    const plan = { connection_id: newIdentifier(), ...change };
+    const plan = { connection_id: newIdentifier(), name, ...change };
     const written = await this.credentials.writeAhead(tenant_id, async (manager) => {
       // A repeat, or what is refused: either way the transaction answers.
       const taken = await this.connections.lookUp(manager, tenant_id, name);
@@ -75,10 +78,9 @@ export class CreateConnection {
     if ((await this.connections.lookUp(manager, tenant_id, name)) !== undefined) {
       throw nameTaken(name);
     }
-    const key = { connection_id: request.connection_id, credentials: {} };
+    const key = { connection_id: request.connection_id, name, credentials: {} };
     const row = await this.connections.insert(manager, tenant_id, {
       ...key,
-      name,
       type: type.name,
       fields: { ...request.plain },
       credentials: await this.credentials.apply(manager, { tenant_id, ...key }, request),

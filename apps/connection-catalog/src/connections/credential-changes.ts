@@ -1,19 +1,19 @@
 import { Injectable } from '@nestjs/common';
 import type { Secret } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
-import type { SecretBackend } from '@soma/secrets';
+import type { SecretBackend, SecretLocation } from '@soma/secrets';
 import type { EntityManager } from 'typeorm';
-import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
+import type { ConnectionType } from '../connection-types/connection-type.ts';
+import { type ConnectionKey, ConnectionSecrets } from '../secrets/connection-secrets.ts';
 import type { FieldChange } from './connection-fields.ts';
 import type { ConnectionRow, SetCredential } from './connection-row.ts';
-import { type CredentialOwner, CredentialsToForget } from './credentials-to-forget.ts';
+import { CredentialsToForget } from './credentials-to-forget.ts';
 
 /** How long there is between writing a credential and committing the connection that has it. */
 const COMMIT_WITHIN_MS = 10 * 60_000;
 
 /** What a change is going to write. */
-interface PlannedCredentials {
-  connection_id: string;
+interface PlannedCredentials extends ConnectionKey {
   written: FieldChange['written'];
 }
 
@@ -26,7 +26,7 @@ export interface CredentialChange extends Pick<FieldChange, 'written' | 'removed
   versions?: WrittenCredentials | undefined;
 }
 
-type Changed = CredentialOwner & Pick<ConnectionRow, 'credentials'>;
+type Changed = ConnectionKey & Pick<ConnectionRow, 'credentials'> & { tenant_id: string };
 
 /** Exchanges and removes the credentials of connections, wherever they are kept. */
 @Injectable()
@@ -36,6 +36,12 @@ export class CredentialChanges {
     private readonly secrets: ConnectionSecrets,
     private readonly toForget: CredentialsToForget,
   ) {}
+
+  /** The credentials that a connection has before any is written. */
+  ofOperator(tenantId: string, name: string, type: ConnectionType): ReadonlySet<string> {
+    const set = this.secrets.setOf(tenantId, { name, credentials: {} }, type);
+    return new Set(Object.keys(set));
+  }
 
   /**
    * Writes credentials that are kept outside of the database, before the transaction of the change:
@@ -64,8 +70,9 @@ export class CredentialChanges {
     if (planned === undefined) {
       return undefined;
     }
-    const owner = { tenant_id, connection_id: planned.connection_id };
-    return { ...planned, versions: await writeAll(this.secrets.backend, owner, planned.written) };
+    const placeOf = (field: string): SecretLocation =>
+      this.secrets.placeOf(tenant_id, planned, field);
+    return { ...planned, versions: await writeAll(this.secrets.backend, placeOf, planned.written) };
   }
 
   /**
@@ -92,10 +99,12 @@ export class CredentialChanges {
     { written, removed }: CredentialChange,
   ): Promise<WrittenCredentials> {
     const backend = this.secrets.within(manager);
+    const placeOf = (field: string): SecretLocation =>
+      this.secrets.placeOf(connection.tenant_id, connection, field);
     for (const field of removed) {
-      await backend.delete(locationOf(connection, field));
+      await backend.delete(placeOf(field));
     }
-    return writeAll(backend, connection, written);
+    return writeAll(backend, placeOf, written);
   }
 
   private async applyOutside(
@@ -111,20 +120,13 @@ export class CredentialChanges {
 
 async function writeAll(
   backend: SecretBackend,
-  owner: CredentialOwner,
+  placeOf: (field: string) => SecretLocation,
   written: ReadonlyMap<string, Secret>,
 ): Promise<WrittenCredentials> {
   const versions = new Map<string, SetCredential>();
   for (const [field, value] of written) {
-    const version = await backend.write(locationOf(owner, field), value);
+    const version = await backend.write(placeOf(field), value);
     versions.set(field, { version, changed_at: new Date().toISOString() });
   }
   return versions;
-}
-
-function locationOf(
-  { tenant_id, connection_id }: CredentialOwner,
-  field: string,
-): { tenantId: string; connection: string; field: string } {
-  return { tenantId: tenant_id, connection: connection_id, field };
 }

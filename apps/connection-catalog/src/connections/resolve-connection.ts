@@ -46,7 +46,7 @@ export class ResolveConnection {
       this.connections.find(manager, tenantId, name),
     );
     const type = this.types.get(row.type);
-    const credentials = await this.credentialsFor(tenantId, row, purpose);
+    const credentials = await this.read(tenantId, row, leasedFields(row, type, purpose));
     const token = purpose === 'webhook' ? undefined : await this.tokenOf(tenantId, row, type);
     if (token !== undefined) {
       credentials.set(TOKEN_FIELD, token.token.reveal());
@@ -63,18 +63,15 @@ export class ResolveConnection {
     };
   }
 
-  private async credentialsFor(
+  private async read(
     tenantId: string,
     row: ConnectionRow,
-    purpose: ConnectionPurpose,
+    fields: string[],
   ): Promise<Map<string, string>> {
-    const wanted = Object.entries(row.credentials).filter(
-      ([field]) => WEBHOOK_CREDENTIALS.has(field) === (purpose === 'webhook'),
-    );
-    const location = { tenantId, connection: row.connection_id };
     const values = await Promise.all(
-      wanted.map(async ([field, { version }]) => {
-        const secret = await this.secrets.backend.read({ ...location, field }, version);
+      fields.map(async (field) => {
+        const place = this.secrets.placeOf(tenantId, row, field);
+        const secret = await this.secrets.backend.read(place, row.credentials[field]?.version);
         if (secret === undefined) {
           throw credentialMissing(row.name, field);
         }
@@ -103,6 +100,18 @@ export class ResolveConnection {
       throw error;
     }
   }
+}
+
+/** Who uses tokens that somebody authorised has no business with what they are made by. */
+function leasedFields(
+  { credentials }: ConnectionRow,
+  { authorisation }: ConnectionType,
+  purpose: ConnectionPurpose,
+): string[] {
+  const isForWebhooks = purpose === 'webhook';
+  return Object.keys(credentials).filter((field) =>
+    WEBHOOK_CREDENTIALS.has(field) ? isForWebhooks : !isForWebhooks && authorisation !== 'always',
+  );
 }
 
 function isNotAuthorized(error: unknown): boolean {

@@ -63,9 +63,9 @@ export class RevealSecret {
     if (row === undefined || !Object.hasOwn(row.credentials, field)) {
       return undefined;
     }
-    const location = { tenantId: tenant_id, connection: row.connection_id, field };
+    const place = this.secrets.placeOf(tenant_id, row, field);
     const version = row.credentials[field]?.version;
-    return this.secrets.backend.read(location, version).catch((error: unknown) => {
+    return this.secrets.backend.read(place, version).catch((error: unknown) => {
       if (isDatabaseFault(error)) {
         throw error;
       }

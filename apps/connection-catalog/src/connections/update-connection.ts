@@ -64,8 +64,8 @@ export class UpdateConnection {
       const current = await this.connections.find(manager, tenant_id, update.name);
       assertVersion(caller, current.version);
       const { written } = this.changeOf(current, update);
-      const { connection_id, version } = current;
-      return written.size > 0 ? { connection_id, written, seen: version } : undefined;
+      const { connection_id, name, version } = current;
+      return written.size > 0 ? { connection_id, name, written, seen: version } : undefined;
     });
   }
 

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '@soma/testing';
+import { ResolveConnection } from '../connections/resolve-connection.ts';
 import {
   type CatalogServers,
   createCatalogServers,
@@ -233,7 +234,10 @@ describe('authorising a connection', () => {
     expect(await statusOf(name)).toMatchObject({
       ...{ status: 'active', grant_type: 'client_credentials', refreshable: true },
     });
-    await expect(tokenOf(catalog, id)).resolves.toEqual(expect.any(String));
+    const resolve = catalog.service.get(ResolveConnection, { strict: false });
+    const { credentials } = await resolve.execute('acme', { name, purpose: 'tool' });
+    // And not what it is made by.
+    expect(credentials).toEqual({ access_token: await tokenOf(catalog, id) });
   });
 
   it('says what a provider says of a wrong client, and nothing of its secret (P8)', async () => {

@@ -1,10 +1,24 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { EncryptedDatabase, type SecretBackend } from '@soma/secrets';
+import {
+  EncryptedDatabase,
+  EnvironmentSecrets,
+  type SecretBackend,
+  type SecretLocation,
+} from '@soma/secrets';
 import type { EntityManager } from 'typeorm';
+import type { ConnectionType } from '../connection-types/connection-type.ts';
+import { secretFieldsOf } from '../connections/connection-fields.ts';
+import type { ConnectionRow, SetCredential } from '../connections/connection-row.ts';
 import { StoredSecretRows } from './secret-rows.ts';
 
 /** Under this token is the backend that the settings name. */
 export const SECRET_BACKEND = Symbol('SECRET_BACKEND');
+
+/** The one version that the operator has set. Nobody knows when. */
+const OF_OPERATOR: SetCredential = { version: 1, changed_at: null };
+
+/** By what of a connection its credentials are found. */
+export type ConnectionKey = Pick<ConnectionRow, 'connection_id' | 'name'>;
 
 /** Where the credentials of connections are kept. */
 @Injectable()
@@ -19,6 +33,32 @@ export class ConnectionSecrets {
     return this.backend instanceof EncryptedDatabase
       ? this.backend.on(new StoredSecretRows((_tenantId, work) => work(manager)))
       : this.backend;
+  }
+
+  /** Where a credential is: in variables by the name that the operator knows. */
+  placeOf(tenantId: string, connection: ConnectionKey, field: string): SecretLocation {
+    const { connection_id, name } = connection;
+    const isVariable = this.backend instanceof EnvironmentSecrets;
+    return { tenantId, connection: isVariable ? name : connection_id, field };
+  }
+
+  /**
+   * Which credentials are set: those that requests have written, or, where none can write any, those
+   * of the type that the operator has set.
+   */
+  setOf(
+    tenantId: string,
+    { name, credentials }: Pick<ConnectionRow, 'name' | 'credentials'>,
+    type: ConnectionType | undefined,
+  ): ConnectionRow['credentials'] {
+    const { backend } = this;
+    if (!(backend instanceof EnvironmentSecrets)) {
+      return credentials;
+    }
+    const found = (type ? secretFieldsOf(type) : []).filter((field) =>
+      backend.has({ tenantId, connection: name, field }),
+    );
+    return Object.fromEntries(found.map((field) => [field, OF_OPERATOR]));
   }
 
   /** Whether what {@link within} changes is undone with its transaction. */

@@ -35,10 +35,13 @@ describe('connections whose credentials are kept elsewhere', () => {
   });
   afterAll(() => running.disposeAsync());
 
-  const tokenOf = async ({ service }: TestCatalog, name: string): Promise<unknown> => {
+  const leaseOf = async (
+    { service }: TestCatalog,
+    name: string,
+  ): Promise<Readonly<Record<string, string>>> => {
     const resolve = service.get(ResolveConnection, { strict: false });
-    const lease = await resolve.execute('acme', { name, purpose: 'tool' });
-    return lease.credentials['token'];
+    const { credentials } = await resolve.execute('acme', { name, purpose: 'tool' });
+    return credentials;
   };
 
   async function expectToKeepCredentials(settings: Record<string, string>): Promise<void> {
@@ -46,14 +49,14 @@ describe('connections whose credentials are kept elsewhere', () => {
     const name = `c-${randomUUID()}`;
     const body = { name, type: 'github', fields: { token: 'first' } };
     expect((await catalog.send('POST', PATH, { body })).status).toBe(201);
-    expect(await tokenOf(catalog, name)).toBe('first');
+    expect(await leaseOf(catalog, name)).toEqual({ token: 'first' });
 
     const change = { body: { fields: { token: 'second' } } };
     const found = await catalog.send('GET', `${PATH}/${name}`);
     const headers = { 'if-match': found.headers.get('etag') ?? '' };
     const changed = await catalog.send('PATCH', `${PATH}/${name}`, { ...change, headers });
     expect(changed.status).toBe(200);
-    expect(await tokenOf(catalog, name)).toBe('second');
+    expect(await leaseOf(catalog, name)).toEqual({ token: 'second' });
 
     expect(await servers.database.execute('SELECT FROM catalog.secrets')).toEqual([]);
     expect((await catalog.send('DELETE', `${PATH}/${name}`)).status).toBe(204);
@@ -138,7 +141,7 @@ describe('connections whose credentials are kept elsewhere', () => {
       await forgetNow();
       await untilForgotten();
       expect(await aws.read(tokenAt(lost))).toBeUndefined();
-      expect(await tokenOf(catalog, 'kept')).toBe('first');
+      expect(await leaseOf(catalog, 'kept')).toEqual({ token: 'first' });
 
       // Nothing is written for a name that is known to be taken.
       expect((await create()).status).toBe(409);
@@ -160,7 +163,7 @@ describe('connections whose credentials are kept elsewhere', () => {
 
       const statuses = (await Promise.all(changes)).map(({ status }) => status);
       expect(statuses.toSorted()).toEqual([200, ...Array.from({ length: 11 }, () => 412)]);
-      expect(await tokenOf(catalog, 'kept')).toBe('second');
+      expect(await leaseOf(catalog, 'kept')).toEqual({ token: 'second' });
       expect(await toForget()).toEqual([]);
     });
   });
@@ -172,5 +175,28 @@ describe('connections whose credentials are kept elsewhere', () => {
 
     expect(answer).toMatchObject({ status: 409, body: { code: 'secret_backend_read_only' } });
     expect(JSON.stringify(answer.body)).not.toContain('canary');
+
+    const [variable = ''] = /SOMA_SECRET__\w+/.exec(String(answer.body['detail'])) ?? [];
+    const without = { ...body, type: 'anthropic', fields: {} };
+    const missing = await catalog.send('POST', PATH, { body: without });
+    expect(missing).toMatchObject({ status: 400 });
+
+    const given = variable.replace('TOKEN', 'API_KEY');
+    process.env[given] = 'of the operator';
+    const created = await catalog.send('POST', PATH, { body: without });
+    const path = `${PATH}/${body.name}`;
+    const shown = { credentials: { api_key: { is_set: true, changed_at: null } } };
+    expect(created).toMatchObject({ status: 201, body: shown });
+    expect(await catalog.send('GET', path)).toMatchObject({ body: shown });
+    expect(await leaseOf(catalog, body.name)).toEqual({ api_key: 'of the operator' });
+
+    const headers = { 'if-match': created.headers.get('etag') ?? '' };
+    const change = { headers, body: { rate_limit_rpm: 7 } };
+    expect(await catalog.send('PATCH', path, change)).toMatchObject({ status: 200, body: shown });
+    const as = { tenant: 'acme', subject: 'ann', role: 'owner', amr: ['pwd', 'mfa'] } as const;
+    const revealed = await catalog.send('GET', `${path}/secrets/api_key`, { as });
+    expect(revealed.body).toMatchObject({ value: 'of the operator' });
+    expect((await catalog.send('DELETE', path)).status).toBe(204);
+    Reflect.deleteProperty(process.env, given);
   });
 });
