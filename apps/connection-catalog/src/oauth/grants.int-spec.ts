@@ -7,6 +7,7 @@ import {
   type CatalogServers,
   createCatalogServers,
   startCatalog,
+  type TestAnswer,
   type TestCatalog,
 } from '../spec-support.ts';
 import { type ClaimedGrant, ClaimGrants } from './grants/claim-grants.ts';
@@ -58,14 +59,30 @@ describe('the tokens of connections', () => {
     return { name: connection.name, id };
   }
 
-  async function clientCredentials(tokenUrl: string): Promise<{ name: string; id: string }> {
-    const fields = { issuer: undefined, token_url: tokenUrl };
+  async function clientCredentials(
+    tokenUrl: string,
+    others: Record<string, unknown> = {},
+  ): Promise<{ name: string; id: string }> {
+    const fields = { issuer: undefined, token_url: tokenUrl, ...others };
     const connection = connectionTo(provider, { fields });
     const id = await addConnection({ servers, catalog }, connection);
-    const body = { connection_name: connection.name, grant_type: 'client_credentials' };
-    await catalog.send('POST', '/api/v1/oauth/initiate', { body });
+    await grantAnew(connection.name);
     return { name: connection.name, id };
   }
+
+  function grantAnew(name: string): Promise<TestAnswer> {
+    const body = { connection_name: name, grant_type: 'client_credentials' };
+    return catalog.send('POST', '/api/v1/oauth/initiate', { body });
+  }
+
+  const revoke = (name: string): Promise<TestAnswer> =>
+    catalog.send('POST', `/api/v1/oauth/revoke/${name}`);
+
+  const keptOf = (id: string): Promise<unknown[]> =>
+    servers.database.execute(
+      `SELECT FROM catalog.secrets WHERE connection_id = $1 AND field = 'oauth_tokens'`,
+      [id],
+    );
 
   const change = (id: string, assignments: string): Promise<unknown> =>
     servers.database.execute(
@@ -139,8 +156,9 @@ describe('the tokens of connections', () => {
     expect(provider.count(REFRESH) - asked).toBe(1);
   });
 
-  it('tell every process of Soma to let go of the old one', async () => {
-    const { name, id } = await authorise();
+  it('tell every process of Soma to let go of the old one, and of nothing else', async () => {
+    const endpoint = running.use(await startTokenEndpoint());
+    const { name, id } = await clientCredentials(endpoint.url);
     const versionOf = async (): Promise<number> => {
       const [row] = await servers.database.execute(
         'SELECT version::int AS version FROM catalog.config_updates WHERE entity_id = $1',
@@ -149,9 +167,14 @@ describe('the tokens of connections', () => {
       return Number(row?.['version'] ?? -1);
     };
     const before = await versionOf();
-    await change(id, EXPIRED);
-    await tokenOf(catalog, id);
+    endpoint.answer = { status: 503 };
+    await renew(await claim(id));
+    const afterFailure = await versionOf();
+    endpoint.answer = undefined;
+    await renew(await claim(id));
 
+    expect(await rowOf(id)).toMatchObject({ generation: 2 });
+    expect(afterFailure).toBe(before);
     expect(await versionOf()).toBeGreaterThan(before);
   });
 
@@ -292,18 +315,60 @@ describe('the tokens of connections', () => {
   it('are not brought back by a renewal that was under way when they were revoked', async () => {
     const { name, id } = await clientCredentials(running.use(await startTokenEndpoint()).url);
     const claimed = await claim(id);
-    const revoked = await catalog.send('POST', `/api/v1/oauth/revoke/${name}`);
+    const revoked = await revoke(name);
 
     await renew(claimed);
+    const again = await revoke(name);
 
     // There is nowhere to tell it.
     expect(revoked.body).toMatchObject({ status: 'revoked', revoked_at_provider: false });
+    expect(again.body).toMatchObject({ status: 'revoked', revoked_at_provider: false });
     expect(await statusOf(name)).toMatchObject({ status: 'revoked' });
-    const kept = await servers.database.execute(
-      `SELECT FROM catalog.secrets WHERE connection_id = $1 AND field = 'oauth_tokens'`,
-      [id],
-    );
-    expect(kept).toEqual([]);
+    expect(await keptOf(id)).toEqual([]);
+  });
+
+  it('are revoked at the provider too when they come after their grant was revoked', async () => {
+    const endpoint = running.use(await startTokenEndpoint());
+    const { url } = endpoint;
+    const { name, id } = await clientCredentials(url, { revocation_url: `${url}/revoke` });
+    const claimed = await claim(id);
+    const revoked = await revoke(name);
+
+    await renew(claimed);
+
+    expect(revoked.body).toMatchObject({ revoked_at_provider: true });
+    expect(endpoint.given.length).toBe(2);
+    expect(endpoint.revoked).toEqual(endpoint.given);
+    expect(await keptOf(id)).toEqual([]);
+  });
+
+  it('stay when a grant before theirs is forgotten, which its provider takes its time for', async () => {
+    const endpoint = running.use(await startTokenEndpoint());
+    const { url } = endpoint;
+    const { name, id } = await clientCredentials(url, { revocation_url: `${url}/revoke` });
+    const answers = Promise.withResolvers<undefined>();
+    endpoint.mayRevoke = answers.promise;
+
+    const revoked = revoke(name);
+    await until(() => endpoint.revoked.length > 0);
+    const granted = await grantAnew(name);
+    answers.resolve(undefined);
+
+    expect((await revoked).body).toMatchObject({ revoked_at_provider: true });
+    expect(granted.status).toBe(200);
+    expect(await tokenOf(catalog, id)).toBe(endpoint.given.at(-1));
+  });
+
+  it('are not kept where nothing knows of them', async () => {
+    const { name, id } = await clientCredentials(running.use(await startTokenEndpoint()).url);
+    await revoke(name);
+    await servers.database.execute('REVOKE INSERT ON catalog.oauth_grants FROM connection_catalog');
+
+    const granted = await grantAnew(name);
+    await servers.database.execute('GRANT INSERT ON catalog.oauth_grants TO connection_catalog');
+
+    expect(granted.status).toBeGreaterThanOrEqual(500);
+    expect(await keptOf(id)).toEqual([]);
   });
 
   it('go with their connection', async () => {

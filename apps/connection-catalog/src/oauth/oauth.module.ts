@@ -18,6 +18,7 @@ import { PrepareFlow } from './flows/prepare-flow.ts';
 import { AccessTokens } from './grants/access-tokens.ts';
 import { AskForTokens } from './grants/ask-for-tokens.ts';
 import { ClaimGrants } from './grants/claim-grants.ts';
+import { ForgetTokens } from './grants/forget-tokens.ts';
 import { GrantEvents } from './grants/grant-events.ts';
 import { GrantLeases } from './grants/grant-leases.ts';
 import { GrantsRepository } from './grants/grants.repository.ts';
@@ -27,6 +28,7 @@ import { RenewalMoment } from './grants/renewal-moment.ts';
 import { RenewalSweep } from './grants/renewal-sweep.ts';
 import { StoreGrant } from './grants/store-grant.ts';
 import { StoreRenewals } from './grants/store-renewals.ts';
+import { TellProvider } from './grants/tell-provider.ts';
 import { TokenSecrets } from './grants/token-secrets.ts';
 import { CallbackUrl, InitiateAuthorization } from './initiate-authorization.ts';
 import { OAuthController } from './oauth.controller.ts';
@@ -94,6 +96,7 @@ const PROVIDERS = [
   ExchangeCode,
   FlowSweep,
   FlowsRepository,
+  ForgetTokens,
   GrantClientCredentials,
   GrantEvents,
   GrantLeases,
@@ -110,6 +113,7 @@ const PROVIDERS = [
   RevokeGrant,
   StoreGrant,
   StoreRenewals,
+  TellProvider,
   TokenSecrets,
 ];
 

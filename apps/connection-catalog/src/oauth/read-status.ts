@@ -1,9 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import { OAuthConnections } from './connections/oauth-connections.ts';
 import { type FlowRow, FlowsRepository } from './flows/flows.repository.ts';
-import { connectionNotFound } from './flows/prepare-flow.ts';
 import type { GrantRow } from './grants/grant.ts';
 import { GrantsRepository } from './grants/grants.repository.ts';
 import type { OAuthStatus } from './wire.ts';
@@ -22,9 +20,6 @@ export class ReadStatus {
   execute(tenantId: string, name: string): Promise<OAuthStatus> {
     return this.transaction.run(tenantId, async (manager) => {
       const connection = await this.connections.findByName(manager, name);
-      if (connection === undefined) {
-        throw connectionNotFound();
-      }
       const grant = await this.grants.find(manager, connection.connection_id);
       const flow = await this.flows.newest(manager, connection.connection_id);
       return { connection_name: name, ...describeGrant(grant), pending: describeFlow(flow) };
@@ -69,13 +64,4 @@ function describeFlow(flow: FlowRow | undefined): OAuthStatus['pending'] {
 
 function written(date: Date | null): string | null {
   return date?.toISOString() ?? null;
-}
-
-/** Nobody has ever authorised it. */
-export function notAuthorized(): Problem {
-  return new Problem({
-    status: 409,
-    code: 'connection_not_authorized',
-    detail: 'Nobody has authorised this connection yet. Start with POST /api/v1/oauth/initiate.',
-  });
 }

@@ -319,11 +319,11 @@ interface ServerAnswer {
 }
 
 async function startServer(
-  answer: (path: string, body: string) => ServerAnswer,
+  answer: (path: string, body: string) => ServerAnswer | Promise<ServerAnswer>,
 ): Promise<TestServer> {
   const server = createServer((request, response) => {
-    void text(request).then((sent) => {
-      const { status, type, body, headers } = answer(request.url ?? '/', sent);
+    void text(request).then(async (sent) => {
+      const { status, type, body, headers } = await answer(request.url ?? '/', sent);
       response.writeHead(status, { ...headers, 'content-type': type }).end(body);
     });
   }).listen(0, '127.0.0.1');
@@ -354,17 +354,30 @@ export function startFormProvider(): Promise<TestServer> {
 /** A token endpoint that gives every client a token, until it is told to answer otherwise. */
 export interface TokenEndpoint extends TestServer {
   asked: number;
-  answer: { status: number; headers: Record<string, string> } | undefined;
+  answer: { status: number; headers?: Record<string, string>; error?: string } | undefined;
+  /** The tokens, in their order. */
+  given: string[];
+  /** Those that were revoked at `/revoke`, which answers when it may. */
+  revoked: string[];
+  mayRevoke: Promise<unknown>;
 }
 
 export async function startTokenEndpoint(): Promise<TokenEndpoint> {
-  const server = await startServer(() => {
+  const server = await startServer(async (path, sent) => {
+    if (path === '/revoke') {
+      endpoint.revoked.push(new URLSearchParams(sent).get('token') ?? '');
+      await endpoint.mayRevoke;
+      return { status: 200, type: 'text/plain', body: '' };
+    }
     endpoint.asked++;
-    const { status, headers } = endpoint.answer ?? { status: 200, headers: {} };
+    const { status, headers = {}, error } = endpoint.answer ?? { status: 200 };
     const tokens = { access_token: randomUUID(), token_type: 'bearer', expires_in: 3600 };
-    return { status, headers, type: 'application/json', body: JSON.stringify(tokens) };
+    endpoint.given.push(tokens.access_token);
+    const body = JSON.stringify(error === undefined ? tokens : { error });
+    return { status, headers, type: 'application/json', body };
   });
-  const endpoint: TokenEndpoint = Object.assign(server, { asked: 0, answer: undefined });
+  const own = { asked: 0, answer: undefined, given: [], revoked: [], mayRevoke: Promise.resolve() };
+  const endpoint: TokenEndpoint = Object.assign(server, own);
   return endpoint;
 }
 

@@ -69,6 +69,9 @@ export class ConfigUpdatesRelay implements OnApplicationBootstrap, OnApplication
         await this.producer.sendAll(rows.map(toRecord));
         await markPublished(manager, this.schema, rows);
       }
+      if (rows.length === ROWS_PER_PASS) {
+        this.work.wake();
+      }
     });
   }
 }

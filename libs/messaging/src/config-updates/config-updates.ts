@@ -27,28 +27,37 @@ export class ConfigUpdates {
   }
 
   /**
-   * Writes the update in the transaction of the change itself, so that neither is without the other.
+   * Writes the updates in the transaction of the change itself, so that neither is without the other.
    *
    * @param manager - Of the tenant's transaction.
+   * @param changes - Of an entity each.
    */
-  async append(manager: EntityManager, change: ConfigChange): Promise<void> {
+  async append(manager: EntityManager, ...changes: readonly ConfigChange[]): Promise<void> {
+    if (changes.length === 0) {
+      return;
+    }
     await manager.query(this.#upsert, [
-      change.tenant_id,
-      change.entity,
-      change.id,
-      change.version,
-      change.deleted,
-      change.at ?? null,
+      changes.map(({ tenant_id }) => tenant_id),
+      changes.map(({ entity }) => entity),
+      changes.map(({ id }) => id),
+      changes.map(({ version }) => version),
+      changes.map(({ deleted }) => deleted),
+      changes.map(({ at }) => at ?? null),
     ]);
   }
 }
 
 // One row for each entity, with its last state: readers need no other. What waits for a later time
-// is overtaken by what takes effect earlier.
+// is overtaken by what takes effect earlier. They are taken in the order of their keys, so that two
+// transactions wait for each other and never in a circle.
 const upsertInto = (schema: string): string => `
   INSERT INTO ${schema}.config_updates AS kept
     (tenant_id, entity, entity_id, version, deleted, occurred_at, publish_at)
-  VALUES ($1, $2, $3, $4, $5, coalesce($6, clock_timestamp()), coalesce($6, clock_timestamp()))
+  SELECT tenant_id, entity, entity_id, version, deleted, coalesce(at, clock_timestamp()),
+         coalesce(at, clock_timestamp())
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::boolean[], $6::timestamptz[])
+           AS changed (tenant_id, entity, entity_id, version, deleted, at)
+   ORDER BY tenant_id, entity, entity_id
   ON CONFLICT (tenant_id, entity, entity_id) DO UPDATE
      SET version = greatest(excluded.version, kept.version + (excluded.entity <> 'principal')::int),
          deleted = excluded.deleted,

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { Problem } from '@soma/kernel';
 import type { EntityManager } from 'typeorm';
 import { z } from 'zod';
 
@@ -19,12 +20,17 @@ const COLUMNS = `tenant_id, connection_id, name, type, fields,
 /** The connections behind authorisations. */
 @Injectable()
 export class OAuthConnections {
-  async findByName(manager: EntityManager, name: string): Promise<OAuthConnection | undefined> {
+  /** @throws {@link Problem} 404 `connection_not_found` */
+  async findByName(manager: EntityManager, name: string): Promise<OAuthConnection> {
     const rows = await manager.query<unknown[]>(
       `SELECT ${COLUMNS} FROM catalog.connections WHERE name = $1`,
       [name],
     );
-    return rows.map((row) => connectionRow.parse(row))[0];
+    const [connection] = rows.map((row) => connectionRow.parse(row));
+    if (connection === undefined) {
+      throw connectionNotFound();
+    }
+    return connection;
   }
 
   /** By their ids; those that are gone are missing. */
@@ -39,4 +45,13 @@ export class OAuthConnections {
     const connections = rows.map((row) => connectionRow.parse(row));
     return new Map(connections.map((each) => [each.connection_id, each]));
   }
+}
+
+/** The same for what is not there and for what is another tenant's. */
+export function connectionNotFound(): Problem {
+  return new Problem({
+    status: 404,
+    code: 'connection_not_found',
+    detail: 'There is no connection with this name.',
+  });
 }

@@ -102,12 +102,8 @@ export class FlowsRepository {
     );
   }
 
-  async remove(manager: EntityManager, flowId: string): Promise<boolean> {
-    const [, count] = await manager.query<[unknown[], number]>(
-      'DELETE FROM catalog.oauth_flows WHERE flow_id = $1',
-      [flowId],
-    );
-    return count > 0;
+  async remove(manager: EntityManager, flowId: string): Promise<void> {
+    await manager.query('DELETE FROM catalog.oauth_flows WHERE flow_id = $1', [flowId]);
   }
 
   /** The newest of a connection. */

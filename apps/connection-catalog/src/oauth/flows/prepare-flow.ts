@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
-import { Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import { FindClient, type FoundClient } from '../connections/find-client.ts';
 import { type OAuthConnection, OAuthConnections } from '../connections/oauth-connections.ts';
@@ -48,9 +47,6 @@ export class PrepareFlow {
   ): Promise<{ connection: OAuthConnection; grant: GrantRow | undefined }> {
     return this.transaction.run(tenantId, async (manager) => {
       const connection = await this.connections.findByName(manager, name);
-      if (connection === undefined) {
-        throw connectionNotFound();
-      }
       return { connection, grant: await this.grants.find(manager, connection.connection_id) };
     });
   }
@@ -67,13 +63,4 @@ export class PrepareFlow {
       ? null
       : this.secrets.writeClientSecret(connection, registration.secret);
   }
-}
-
-/** The same for what is not there and for what is another tenant's. */
-export function connectionNotFound(): Problem {
-  return new Problem({
-    status: 404,
-    code: 'connection_not_found',
-    detail: 'There is no connection with this name.',
-  });
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { Problem, type Secret, sleep } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import { ClaimGrants } from './claim-grants.ts';
-import { type GrantRow, stateOf } from './grant.ts';
+import { type GrantRow, notAuthorized, stateOf } from './grant.ts';
 import { GrantsRepository } from './grants.repository.ts';
 import { ProviderPauses } from './provider-pauses.ts';
 import { RenewGrant } from './renew-grant.ts';
@@ -90,12 +90,7 @@ export class AccessTokens {
       this.grants.find(manager, connection_id),
     );
     if (grant === undefined) {
-      throw new Problem({
-        status: 409,
-        code: 'connection_not_authorized',
-        detail:
-          'Nobody has authorised this connection yet. Start with POST /api/v1/oauth/initiate.',
-      });
+      throw notAuthorized();
     }
     return grant;
   }

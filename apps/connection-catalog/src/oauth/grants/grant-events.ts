@@ -1,6 +1,6 @@
 import { Injectable, Logger } from '@nestjs/common';
 import type { AuditReport } from '@soma/contracts';
-import { AuditOutbox } from '@soma/messaging';
+import { AuditOutbox, ConfigUpdates } from '@soma/messaging';
 import type { EntityManager } from 'typeorm';
 import type { OAuthConnection } from '../connections/oauth-connections.ts';
 import type { GrantStatus } from './grant-lifecycle.ts';
@@ -27,20 +27,19 @@ const ACTIONS: Record<GrantStatus, string> = {
 export class GrantEvents {
   private readonly logger = new Logger(GrantEvents.name);
 
-  constructor(private readonly audit: AuditOutbox) {}
+  constructor(
+    private readonly updates: ConfigUpdates,
+    private readonly audit: AuditOutbox,
+  ) {}
 
   /** Whoever holds a copy of a token lets go of it. */
-  async announce(
-    manager: EntityManager,
-    changes: readonly { connection: OAuthConnection }[],
-  ): Promise<void> {
-    if (changes.length === 0) {
-      return;
-    }
-    await manager.query(UPSERT, [
-      changes.map(({ connection }) => connection.tenant_id),
-      changes.map(({ connection }) => `${connection.tenant_id}:${connection.name}`),
-    ]);
+  async announce(manager: EntityManager, connections: readonly OAuthConnection[]): Promise<void> {
+    const changes = connections.map(({ tenant_id, name }) => ({
+      ...{ tenant_id, entity: 'connection' as const, id: `${tenant_id}:${name}` },
+      // Raised above the last one.
+      ...{ version: 0, deleted: false },
+    }));
+    await this.updates.append(manager, ...changes);
   }
 
   /** A grant that somebody gave. */
@@ -89,7 +88,8 @@ export class GrantEvents {
   }
 }
 
-function hasChanged({ held, next }: RenewedGrant): boolean {
+/** Whether it stands otherwise than before. */
+export function hasChanged({ held, next }: RenewedGrant): boolean {
   return held.state.status !== next.status;
 }
 
@@ -105,12 +105,3 @@ function toReport(
     outcome: action === ACTIONS.reauthorization_required ? 'failure' : 'success',
   };
 }
-
-const UPSERT = `
-  INSERT INTO catalog.config_updates AS kept
-    (tenant_id, entity, entity_id, version, deleted, occurred_at, publish_at)
-  SELECT tenant_id, 'connection', entity_id, 0, false, clock_timestamp(), clock_timestamp()
-    FROM unnest($1::text[], $2::text[]) AS changed (tenant_id, entity_id)
-  ON CONFLICT (tenant_id, entity, entity_id) DO UPDATE
-     SET version = kept.version + 1, deleted = false, occurred_at = excluded.occurred_at,
-         publish_at = least(kept.publish_at, excluded.publish_at), published_at = NULL`;

@@ -1,3 +1,4 @@
+import { Problem } from '@soma/kernel';
 import { z } from 'zod';
 import { oauthClient } from '../protocol/oauth-client.ts';
 import type { GrantState } from './grant-lifecycle.ts';
@@ -30,6 +31,7 @@ export const grantRow = z.object({
   authorized_by: z.string(),
   authorized_at: z.date(),
   renewed_at: date,
+  told_at: date,
 });
 export type GrantRow = z.output<typeof grantRow>;
 
@@ -60,4 +62,13 @@ export function stateOf(row: GrantRow): GrantState {
     sentAt: row.sent_at,
     failures: row.failures,
   };
+}
+
+/** Nobody has ever authorised the connection. */
+export function notAuthorized(): Problem {
+  return new Problem({
+    status: 409,
+    code: 'connection_not_authorized',
+    detail: 'Nobody has authorised this connection yet. Start with POST /api/v1/oauth/initiate.',
+  });
 }

@@ -63,6 +63,15 @@ export class GrantsRepository {
     return rows.map((row) => grantRow.parse(row))[0];
   }
 
+  /** Keeps others from giving or forgetting tokens. Says whether the connection is still there. */
+  async lockConnection(manager: EntityManager, connectionId: string): Promise<boolean> {
+    const rows = await manager.query<unknown[]>(
+      'SELECT FROM catalog.connections WHERE connection_id = $1 FOR NO KEY UPDATE',
+      [connectionId],
+    );
+    return rows.length > 0;
+  }
+
   /** Waits for whoever changes it. */
   async lock(manager: EntityManager, connectionId: string): Promise<GrantRow | undefined> {
     const rows = await manager.query<unknown[]>(
@@ -204,12 +213,22 @@ export class GrantsRepository {
     await manager.query(
       `UPDATE catalog.oauth_grants
           SET status = $2, reason = $3, generation = $4, is_renewable = $5, due_at = $6,
-              sent_at = $7, failures = $8, leased_until = NULL, attempt = attempt + 1
+              sent_at = $7, failures = $8, told_at = NULL, leased_until = NULL,
+              attempt = attempt + 1
         WHERE connection_id = $1`,
       [
         ...[connectionId, state.status, state.reason, state.generation],
         ...[state.isRenewable, state.dueAt, state.sentAt, state.failures],
       ],
+    );
+  }
+
+  /** Stores that the provider knows of a revocation, unless something else has become of the grant. */
+  async storeTold(manager: EntityManager, connectionId: string, generation: number): Promise<void> {
+    await manager.query(
+      `UPDATE catalog.oauth_grants SET told_at = clock_timestamp()
+        WHERE connection_id = $1 AND generation = $2 AND status = 'revoked'`,
+      [connectionId, generation],
     );
   }
 }

@@ -12,7 +12,9 @@ export class ProviderPauses {
   /** Learns from what came of renewals of one tenant. */
   async note(manager: EntityManager, renewals: readonly RenewedGrant[]): Promise<void> {
     const byEndpoint = Map.groupBy(renewals, ({ held }) => held.row.client.token_endpoint);
-    for (const [endpoint, some] of byEndpoint) {
+    // In one order, as the tenants are: each waits for whoever pauses the same one.
+    const sorted = [...byEndpoint].sort(([one], [other]) => (one < other ? -1 : 1));
+    for (const [endpoint, some] of sorted) {
       const silent = some.filter(({ isProviderSilent }) => isProviderSilent);
       if (silent.length === some.length) {
         await pause(manager, silent);

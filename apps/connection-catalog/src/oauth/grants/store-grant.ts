@@ -1,9 +1,10 @@
 import { Injectable } from '@nestjs/common';
 import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
-import type { OAuthConnection } from '../connections/oauth-connections.ts';
+import { connectionNotFound, type OAuthConnection } from '../connections/oauth-connections.ts';
 import type { OAuthClient } from '../protocol/oauth-client.ts';
 import type { GivenTokens } from '../protocol/provider-client.ts';
+import { ForgetTokens } from './forget-tokens.ts';
 import type { GrantType } from './grant.ts';
 import { GrantEvents } from './grant-events.ts';
 import { granted } from './grant-lifecycle.ts';
@@ -31,32 +32,49 @@ export class StoreGrant {
     private readonly transaction: TenantTransaction,
     private readonly grants: GrantsRepository,
     private readonly secrets: TokenSecrets,
+    private readonly forgetting: ForgetTokens,
     private readonly events: GrantEvents,
     private readonly moment: RenewalMoment,
   ) {}
 
-  /** @param alongside - What is done in the same transaction. */
+  /**
+   * @param alongside - What is done in the same transaction.
+   * @throws {@link Problem} 404 `connection_not_found`
+   */
   async execute(
     given: GivenGrant,
-    alongside: (manager: EntityManager) => Promise<unknown> = () => Promise.resolve(),
+    alongside: (manager: EntityManager) => Promise<void> = () => Promise.resolve(),
   ): Promise<void> {
+    const { connection } = given;
+    const stored = this.transaction.run(connection.tenant_id, async (manager) => {
+      await this.put(manager, given);
+      await alongside(manager);
+      await this.events.announce(manager, [connection]);
+      await this.events.authorized(manager, given);
+    });
+    await stored.catch(async (error: unknown) => {
+      // A backend that has no part in the transaction may have tokens that no row knows.
+      await this.forgetting.execute(connection);
+      throw error;
+    });
+  }
+
+  private async put(manager: EntityManager, given: GivenGrant): Promise<void> {
     const { connection, tokens, grantType, client, authorizedBy } = given;
     const { tenant_id, connection_id } = connection;
     const kept = toKept(tokens, NEVER_ADOPTED);
     const isRenewable = kept.refreshToken !== undefined || grantType === 'client_credentials';
     const life = { expiresInSeconds: tokens.expiresInSeconds, isRenewable };
-    // Not in the transaction: a remote backend, or another connection of the pool, would be waited for.
-    const tokenVersion = await this.secrets.write(connection, kept);
-    await this.transaction.run(tenant_id, async (manager) => {
-      await this.grants.put(manager, tenant_id, {
-        ...{ connectionId: connection_id, grantType, client, authorizedBy, tokenVersion },
-        clientSecretVersion: given.clientSecretVersion,
-        state: granted(0, life, this.moment.now()),
-        scope: tokens.scope ?? client.scopes.join(' '),
-      });
-      await alongside(manager);
-      await this.events.announce(manager, [given]);
-      await this.events.authorized(manager, given);
+    // Before they are written, and to the end: whoever deletes tokens of an older grant has it too.
+    if (!(await this.grants.lockConnection(manager, connection_id))) {
+      throw connectionNotFound();
+    }
+    const tokenVersion = await this.secrets.write(connection, kept, manager);
+    await this.grants.put(manager, tenant_id, {
+      ...{ connectionId: connection_id, grantType, client, authorizedBy, tokenVersion },
+      clientSecretVersion: given.clientSecretVersion,
+      state: granted(0, life, this.moment.now()),
+      scope: tokens.scope ?? client.scopes.join(' '),
     });
   }
 }

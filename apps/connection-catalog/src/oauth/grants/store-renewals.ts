@@ -2,12 +2,12 @@ import { Injectable } from '@nestjs/common';
 import { GroupCommit, TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import type { OAuthConnection } from '../connections/oauth-connections.ts';
-import type { GrantRow } from './grant.ts';
-import { GrantEvents } from './grant-events.ts';
+import { ForgetTokens } from './forget-tokens.ts';
+import { GrantEvents, hasChanged } from './grant-events.ts';
 import type { Renewal } from './grant-lifecycle.ts';
 import { type GrantChange, GrantsRepository } from './grants.repository.ts';
 import { ProviderPauses } from './provider-pauses.ts';
-import { TokenSecrets } from './token-secrets.ts';
+import { TellProvider } from './tell-provider.ts';
 
 /** What became of one grant. */
 export interface RenewedGrant extends GrantChange {
@@ -35,32 +35,37 @@ export class StoreRenewals {
     private readonly grants: GrantsRepository,
     private readonly pauses: ProviderPauses,
     private readonly events: GrantEvents,
-    private readonly secrets: TokenSecrets,
+    private readonly telling: TellProvider,
+    private readonly forgetting: ForgetTokens,
   ) {}
 
   /** Whether it counted: not if the grant had got another token meanwhile. */
   async execute(renewed: RenewedGrant): Promise<boolean> {
     const hasCounted = await this.commits.submit(renewed);
     if (!hasCounted && renewed.tokenVersion !== undefined) {
-      await this.forgetRevoked(renewed.held.row);
+      await this.dropUncounted(renewed, renewed.tokenVersion);
     }
     this.events.note(renewed, hasCounted);
     return hasCounted;
   }
 
-  /** A token that came after its grant was revoked must not stay behind. */
-  private async forgetRevoked(row: GrantRow): Promise<void> {
-    const grant = await this.transaction.run(row.tenant_id, (manager) =>
-      this.grants.find(manager, row.connection_id),
+  /** A token that came after its grant was revoked must not stay behind, neither there nor here. */
+  private async dropUncounted({ connection }: RenewedGrant, tokenVersion: number): Promise<void> {
+    const { tenant_id, connection_id } = connection;
+    const grant = await this.transaction.run(tenant_id, (manager) =>
+      this.grants.find(manager, connection_id),
     );
-    if (grant === undefined || grant.status === 'revoked') {
-      await this.secrets.forgetTokens(row);
+    if (grant?.status === 'revoked') {
+      await this.telling.execute(connection, grant, tokenVersion);
     }
+    await this.forgetting.execute(connection);
   }
 
   private async commit(items: RenewedGrant[]): Promise<boolean[]> {
     const byTenant = Map.groupBy(items, ({ held }) => held.row.tenant_id);
-    const stored = await this.transaction.runEach([...byTenant.keys()], (manager, tenantId) =>
+    // In one order: two that want the same rows then wait for each other, and never in a circle.
+    const tenants = [...byTenant.keys()].sort();
+    const stored = await this.transaction.runEach(tenants, (manager, tenantId) =>
       this.commitTenant(manager, byTenant.get(tenantId) ?? []),
     );
     const counted = new Set(stored.flat());
@@ -74,7 +79,11 @@ export class StoreRenewals {
     const ids = await this.grants.store(manager, items);
     const counted = items.filter(({ held }) => ids.has(held.row.connection_id));
     await this.pauses.note(manager, items);
-    await this.events.announce(manager, counted);
+    const told = counted.filter((each) => each.tokenVersion !== undefined || hasChanged(each));
+    await this.events.announce(
+      manager,
+      told.map(({ connection }) => connection),
+    );
     await this.events.renewed(manager, counted);
     return counted;
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Secret } from '@soma/kernel';
+import type { EntityManager } from 'typeorm';
 import { z } from 'zod';
 import { ConnectionSecrets } from '../../secrets/connection-secrets.ts';
 import type { GivenTokens, ProvenClient } from '../protocol/provider-client.ts';
@@ -42,8 +43,13 @@ export interface Owner {
 export class TokenSecrets {
   constructor(private readonly secrets: ConnectionSecrets) {}
 
-  /** Resolves with the version, once it is durable. */
-  write(owner: Owner, tokens: KeptTokens): Promise<number> {
+  /**
+   * Resolves with the version, once it is durable.
+   *
+   * @param manager - Of a transaction that it is to be a part of, where the backend can.
+   */
+  write(owner: Owner, tokens: KeptTokens, manager?: EntityManager): Promise<number> {
+    const backend = manager === undefined ? this.secrets.backend : this.secrets.within(manager);
     const text: z.output<typeof stored> = {
       generation: tokens.generation,
       access_token: tokens.accessToken.reveal(),
@@ -51,14 +57,11 @@ export class TokenSecrets {
       expires_at: tokens.expiresAt?.getTime() ?? null,
       scope: tokens.scope ?? null,
     };
-    return this.secrets.backend.write(at(owner, TOKENS), new Secret(JSON.stringify(text)));
+    return backend.write(at(owner, TOKENS), new Secret(JSON.stringify(text)));
   }
 
   /** @param version - Without it, the newest, which a row may not know yet. */
-  async read(
-    owner: Owner,
-    version?: number,
-  ): Promise<(KeptTokens & { version?: number }) | undefined> {
+  async read(owner: Owner, version?: number): Promise<KeptTokens | undefined> {
     const secret = await this.secrets.backend.read(at(owner, TOKENS), version);
     if (secret === undefined) {
       return undefined;
@@ -73,8 +76,8 @@ export class TokenSecrets {
     };
   }
 
-  forgetTokens(owner: Owner): Promise<void> {
-    return this.secrets.backend.delete(at(owner, TOKENS));
+  forgetTokens(manager: EntityManager, owner: Owner): Promise<void> {
+    return this.secrets.within(manager).delete(at(owner, TOKENS));
   }
 
   writeDeviceCode(owner: Owner, code: Secret): Promise<number> {

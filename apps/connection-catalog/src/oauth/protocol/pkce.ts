@@ -5,7 +5,7 @@
  * from that key and the state, so it exists only while the same browser brings the key back: who
  * reads the database finds hashes, and can neither finish a sign-in nor make a verifier that fits.
  */
-import { createHmac, hash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, hash, randomBytes } from 'node:crypto';
 
 const KEY_BYTES = 32;
 
@@ -27,10 +27,4 @@ export function codeChallengeOf(verifier: string): string {
 /** What is stored of a state or a browser's key. */
 export function fingerprintOf(nonce: string): Buffer {
   return hash('sha256', nonce, 'buffer');
-}
-
-/** In a time that tells nothing. */
-export function isFingerprintOf(nonce: string, fingerprint: Buffer): boolean {
-  const own = fingerprintOf(nonce);
-  return own.length === fingerprint.length && timingSafeEqual(own, fingerprint);
 }
