@@ -5,6 +5,8 @@ import type { ConnectionRow } from '../connections/connection-row.ts';
 /** A connection, as far as it decides whether an entry can be used with it. */
 export type OfferedConnection = Pick<ConnectionRow, 'name' | 'type' | 'fields' | 'credentials'>;
 
+type AcceptedType = McpCatalogEntry['connections'][number];
+
 /**
  * Refuses a connection that an entry cannot be used with, and an entry without the one it needs.
  *
@@ -30,16 +32,44 @@ export function assertFits(
   }
 }
 
-function faultOf(entry: McpCatalogEntry, connection: OfferedConnection): string | undefined {
-  const { type, fields, credentials } = connection;
-  const accepted = entry.connections.find((each) => each.type === type);
+/** Why an entry that needs a connection cannot be used with this one; undefined where it can. */
+export function faultOf(entry: McpCatalogEntry, connection: OfferedConnection): string | undefined {
+  const accepted = entry.connections.find((each) => each.type === connection.type);
   if (accepted === undefined) {
-    return `it must be of type ${typesOf(entry)}, and is of type ${type}.`;
+    return `it must be of type ${typesOf(entry)}, and is of type ${connection.type}.`;
   }
-  for (const [field, value] of Object.entries(accepted.requires)) {
-    if (fields[field] !== value) return `its ${field} must be ${value}.`;
-  }
-  const missing = accepted.values.find(
+  return (
+    requirementFault(accepted, connection) ??
+    hostFault(accepted, connection) ??
+    missingFault(accepted, connection)
+  );
+}
+
+function requirementFault(
+  { requires }: AcceptedType,
+  { fields }: OfferedConnection,
+): string | undefined {
+  const unmet = Object.entries(requires).find(([field, value]) => fields[field] !== value);
+  return unmet && `its ${unmet[0]} must be ${unmet[1]}.`;
+}
+
+/** A token goes to nobody but whom it was made by, whatever the connection is called. */
+function hostFault(
+  { token_hosts: hosts }: AcceptedType,
+  { fields }: OfferedConnection,
+): string | undefined {
+  const { token_url, issuer } = fields;
+  const host = URL.parse(String(token_url ?? issuer))?.host ?? '';
+  return hosts.length === 0 || hosts.includes(host)
+    ? undefined
+    : `its tokens must be made at ${hosts.join(' or ')}.`;
+}
+
+function missingFault(
+  { values }: AcceptedType,
+  { fields, credentials }: OfferedConnection,
+): string | undefined {
+  const missing = values.find(
     ({ field, is_optional }) => !is_optional && !(field in fields) && !(field in credentials),
   );
   // Whoever signs in at a provider gets a token later.

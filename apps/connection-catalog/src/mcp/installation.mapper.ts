@@ -1,5 +1,6 @@
 import type { McpInstallation } from '@soma/contracts';
 import { catalogEntries } from './catalog-entries.ts';
+import { faultOf } from './fitting-connection.ts';
 import type { InstallationRow } from './mcp-installations.ts';
 
 /** A row as partners see it. */
@@ -18,5 +19,8 @@ function statusOf({ entry_id, connection }: InstallationRow): McpInstallation['s
   if (entry === undefined) {
     return 'entry_missing';
   }
-  return entry.connections.length > 0 && connection === null ? 'connection_missing' : 'ready';
+  if (connection === null) {
+    return entry.connections.length > 0 ? 'connection_missing' : 'ready';
+  }
+  return faultOf(entry, connection) === undefined ? 'ready' : 'connection_unfit';
 }

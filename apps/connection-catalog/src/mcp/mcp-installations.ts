@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
-import type { NamedConnection } from './effective-servers.ts';
+import type { OfferedConnection } from './fitting-connection.ts';
 
 /** An entry that a tenant uses, with the connection that it uses it with. */
 export interface InstallationRow {
   entry_id: string;
   connection_id: string | null;
-  connection: NamedConnection | null;
+  connection: OfferedConnection | null;
   installed_by: string;
   installed_at: Date;
 }
@@ -16,7 +16,8 @@ export type NewInstallation = Pick<InstallationRow, 'entry_id' | 'connection_id'
 
 const SELECT = `
   SELECT entry_id, connection_id, installed_by, installed_at,
-         CASE WHEN name IS NOT NULL THEN json_build_object('name', name, 'type', type) END AS connection
+         CASE WHEN name IS NOT NULL THEN json_build_object(
+           'name', name, 'type', type, 'fields', fields, 'credentials', credentials) END AS connection
     FROM catalog.mcp_installations LEFT JOIN catalog.connections USING (tenant_id, connection_id)
    WHERE tenant_id = $1`;
 

@@ -96,6 +96,14 @@ describe('the MCP servers of a tenant', () => {
       { name: 'play', type: 'github', fields: { token: CANARY } },
       { name: 'empty', type: 'github', fields: {} },
       {
+        ...{ name: 'enterprise', type: 'github' },
+        fields: { token: CANARY, api_url: 'https://github.acme.example/api/v3' },
+      },
+      {
+        ...{ name: 'signed-in', type: 'oauth_app' },
+        fields: { client_id: 'c', token_url: 'https://github.com/login/oauth/access_token' },
+      },
+      {
         ...{ name: 'books', type: 'database' },
         fields: { dialect: 'sqlite', database: 'books.db' },
       },
@@ -216,6 +224,8 @@ describe('the MCP servers of a tenant', () => {
     ['a connection where none is needed', ['memory', 'work'], '422 connection_not_used'],
     ['a connection of another type', ['brave-search', 'work'], '422 connection_unfit'],
     ['a database of another dialect', ['postgresql', 'books'], '422 connection_unfit'],
+    ["a token of another GitHub's", ['github', 'enterprise'], '422 connection_unfit'],
+    ["tokens of another provider's", ['slack', 'signed-in'], '422 connection_unfit'],
     ['a connection without its token', ['github', 'empty'], '422 connection_unfit'],
     ['a connection that is not there', ['github', 'none'], '404 connection_not_found'],
     ['an entry that is not there', ['none', 'work'], '404 mcp_entry_not_found'],
@@ -241,6 +251,24 @@ describe('the MCP servers of a tenant', () => {
     ]);
     expect(await namesOf(as)).not.toContain('github of catalog');
     expect(await install(as, 'github', 'play')).toMatchObject({ body: { status: 'ready' } });
+  });
+
+  it.each([
+    ['that leads elsewhere', 'work', { api_url: 'https://github.acme.example/api/v3' }],
+    ['whose token is gone', 'work', { token: null }],
+    ['of another provider', 'signed-in', { token_url: 'https://slack.com/api/oauth.v2.access' }],
+  ])('does not count with a connection %s since it was installed', async (_case, name, fields) => {
+    const as = await newTenant();
+    expect((await install(as, 'github', name)).body).toMatchObject({ status: 'ready' });
+    expect(await namesOf(as)).toContain('github of catalog');
+
+    const changed = await catalog.send('PATCH', `${CONNECTIONS}/${name}`, { as, body: { fields } });
+
+    expect(changed.status).toBe(200);
+    expect(await installed(as)).toMatchObject([
+      { connection_name: name, status: 'connection_unfit' },
+    ]);
+    expect(await namesOf(as)).not.toContain('github of catalog');
   });
 
   it('moves to another connection, and lets go of the first', async () => {

@@ -42,6 +42,8 @@ const mcpConnectionType = z.strictObject({
   type: z.string(),
   /** What else must be true of the connection, by field. */
   requires: texts.default({}),
+  /** Whose tokens it may be given: the hosts of token endpoints. Empty: anybody's. */
+  token_hosts: z.array(z.string()).default([]),
   description: z.string(),
   values: z.array(mcpConnectionValue).min(1),
 });
@@ -84,9 +86,10 @@ export const mcpInstallation = z.strictObject({
   connection_name: connectionName.nullable(),
   /**
    * `connection_missing`: its connection was deleted; install it again with another one.
+   * `connection_unfit`: its connection was changed and does not fit any more.
    * `entry_missing`: this release has it no more.
    */
-  status: z.enum(['ready', 'connection_missing', 'entry_missing']),
+  status: z.enum(['ready', 'connection_missing', 'connection_unfit', 'entry_missing']),
   installed_by: z.string(),
   installed_at: timestamp,
 });

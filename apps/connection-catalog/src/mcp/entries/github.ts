@@ -11,11 +11,14 @@ export const github = mcpCatalogEntry.parse({
   connections: [
     {
       type: 'github',
+      // Another GitHub's token is nothing that this one may see.
+      requires: { api_url: 'https://api.github.com' },
       description: 'A personal access token; its scopes decide what the tools may do.',
       values: [{ name: 'Authorization', field: 'token', prefix: 'Bearer ' }],
     },
     {
       type: 'oauth_app',
+      token_hosts: ['github.com'],
       description: "An app of GitHub's, through which somebody has signed in.",
       values: [{ name: 'Authorization', field: 'access_token', prefix: 'Bearer ' }],
     },

@@ -19,6 +19,7 @@ export const slack = mcpCatalogEntry.parse({
     },
     {
       type: 'oauth_app',
+      token_hosts: ['slack.com'],
       description: 'An app of Slack for which MCP is on, through which somebody has signed in.',
       values: [{ name: 'Authorization', field: 'access_token', prefix: 'Bearer ' }],
     },
