@@ -56,7 +56,10 @@ export class SharedSecretRows implements SecretRows {
   }
 }
 
-/** Works for each tenant in one transaction, and answers in the order of the items. */
+/**
+ * Works for each tenant in one transaction, and answers in the order of the items. In the order of the
+ * tenants, so that two batches wait for each other and never in a circle.
+ */
 async function byTenant<Item extends { location: SecretLocation }, Result>(
   transaction: TenantTransaction,
   items: readonly Item[],
@@ -64,7 +67,7 @@ async function byTenant<Item extends { location: SecretLocation }, Result>(
 ): Promise<Result[]> {
   const groups = Map.groupBy(items, ({ location }) => location.tenantId);
   const results = new Map<Item, Result>();
-  await transaction.runEach([...groups.keys()], async (manager, tenantId) => {
+  await transaction.runEach([...groups.keys()].sort(), async (manager, tenantId) => {
     const own = groups.get(tenantId) ?? [];
     for (const [index, result] of (await work(manager, tenantId, own)).entries()) {
       const item = own[index];

@@ -1,3 +1,4 @@
+import type { Session } from '@ngrok/ngrok';
 import type { Secret } from '@soma/kernel';
 import { type OpenTunnel, TunnelFailure, type TunnelProvider } from './tunnel-provider.ts';
 
@@ -39,14 +40,30 @@ async function openTunnel({ authtoken, targetUrl, server }: NgrokOptions): Promi
     builder.serverAddr(server);
   }
   const session = await builder.connect().catch(fail);
-  const listener = await session.httpEndpoint().listenAndForward(targetUrl).catch(fail);
+  try {
+    return await listen(session, targetUrl);
+  } catch (error) {
+    await session.close();
+    return fail(error);
+  }
+}
+
+async function listen(session: Session, targetUrl: string): Promise<OpenTunnel> {
+  const listener = await session.httpEndpoint().listenAndForward(targetUrl);
+  const publicUrl = listener.url();
+  if (publicUrl === null) {
+    throw new Error('it named no address');
+  }
   return {
-    publicUrl: listener.url() ?? fail(new Error('it named no address')),
+    publicUrl,
     // It reconnects by itself for as long as this process lives.
     ended: new Promise<string>(() => undefined),
     close: async () => {
-      await listener.close();
-      await session.close();
+      try {
+        await listener.close();
+      } finally {
+        await session.close();
+      }
     },
   };
 }

@@ -4,7 +4,7 @@ import { TenantTransaction } from '@soma/persistence';
 import { type TunnelLease, TunnelLeases } from './tunnel-leases.ts';
 
 const STOPPED: TunnelStatus = {
-  ...{ state: 'stopped', provider: null, public_url: null, started_by: null, started_at: null },
+  ...{ state: 'stopped', provider: null, public_url: null, started_at: null },
 };
 
 /** Whether there is a tunnel, and where it is reached. */
@@ -26,7 +26,6 @@ function toStatus(lease: TunnelLease): TunnelStatus {
     state: stateOf(lease),
     provider: lease.provider,
     public_url: lease.public_url,
-    started_by: lease.started_by,
     started_at: lease.started_at.toISOString(),
   };
 }

@@ -9,7 +9,6 @@ export const LEASE_MS = 15_000;
 export interface TunnelLease {
   provider: TunnelProviderName;
   public_url: string | null;
-  started_by: string;
   started_at: Date;
   stop_requested: boolean;
 }
@@ -31,7 +30,7 @@ const UNTIL = `clock_timestamp() + interval '${LEASE_MS} milliseconds'`;
 export class TunnelLeases {
   async find(manager: EntityManager): Promise<TunnelLease | undefined> {
     const [lease] = await manager.query<TunnelLease[]>(
-      `SELECT provider, public_url, started_by, started_at, stop_requested
+      `SELECT provider, public_url, started_at, stop_requested
          FROM catalog.tunnel_leases WHERE expires_at > clock_timestamp()`,
     );
     return lease;

@@ -1,11 +1,13 @@
 import { Injectable, Logger, type OnApplicationShutdown } from '@nestjs/common';
-import { abortAfter, newIdentifier, Problem, RepeatedWork } from '@soma/kernel';
+import { abortAfter, newIdentifier, Problem, RepeatedWork, withinLimit } from '@soma/kernel';
 import { SweepTransaction } from '@soma/persistence';
 import { LEASE_MS, TunnelLeases } from './tunnel-leases.ts';
 import { type OpenTunnel, TunnelFailure, type TunnelProvider } from './tunnel-provider.ts';
 
 const BEAT_MS = 1_000;
 const OPENING_MS = 30_000;
+/** How long the database may take: then it is asked again, on another connection. */
+const LIMIT_MS = 5_000;
 
 /** A tunnel of this pod, from the claim of its lease to its release. */
 interface Held {
@@ -64,10 +66,10 @@ export class TunnelOwner implements OnApplicationShutdown {
     const beat = new RepeatedWork({
       everyMs: BEAT_MS,
       maxPauseMs: BEAT_MS,
-      act: () => this.extend(held),
+      act: () => this.extendInTime(held),
       onFailure: (error) => {
         this.logger.warn({ error, message: 'The lease of the tunnel was not extended.' });
-        if (performance.now() > held.holdsUntil) void this.close(held);
+        if (performance.now() >= held.holdsUntil) void this.close(held);
       },
     });
     const held: Held = {
@@ -91,6 +93,12 @@ export class TunnelOwner implements OnApplicationShutdown {
     });
   }
 
+  /** No longer than the lease holds: a database that hangs must not keep the tunnel open. */
+  private extendInTime(held: Held): Promise<void> {
+    const leftMs = Math.max(0, Math.ceil(held.holdsUntil - performance.now()));
+    return withinLimit(Math.min(LIMIT_MS, leftMs), () => this.extend(held));
+  }
+
   private async extend(held: Held): Promise<void> {
     const askedAt = performance.now();
     if (await this.sweep.run((manager) => this.leases.extend(manager, held.owner))) {
@@ -109,20 +117,17 @@ export class TunnelOwner implements OnApplicationShutdown {
   private async closeOnce(held: Held): Promise<void> {
     held.opening.abort();
     await held.beat.stop();
-    await held.tunnel
-      .then((tunnel) => tunnel.close())
-      .catch((error: unknown) => {
-        this.logger.debug({
-          error,
-          message: 'The tunnel was not open, or did not close in order.',
-        });
-      });
+    // One that did not open has told so to whoever asked for it.
+    const tunnel = await held.tunnel.catch(() => undefined);
+    await tunnel?.close().catch((error: unknown) => {
+      this.logger.warn({ error, message: 'The tunnel did not close in order.' });
+    });
+    const release = (): Promise<void> =>
+      this.sweep.run((manager) => this.leases.release(manager, held.owner));
     // Where it fails, the lease ends by itself.
-    await this.sweep
-      .run((manager) => this.leases.release(manager, held.owner))
-      .catch((error: unknown) => {
-        this.logger.warn({ error, message: 'The lease of the tunnel was not released.' });
-      });
+    await withinLimit(LIMIT_MS, release).catch((error: unknown) => {
+      this.logger.warn({ error, message: 'The lease of the tunnel was not released.' });
+    });
     if (this.held === held) this.held = undefined;
   }
 }

@@ -67,9 +67,10 @@ describe('the tunnel', () => {
       status: 200,
       body: {
         ...{ state: 'running', provider: 'cloudflare', public_url: 'https://hooks.example.com' },
-        started_by: 'test-agent',
       },
     });
+    // Who did it is the operator's alone to know.
+    expect(started.body).not.toHaveProperty('started_by');
     expect(seen).toEqual(started.body);
     expect(again).toMatchObject({ status: 409, body: { code: 'tunnel_exists' } });
     expect(stopped).toMatchObject({ status: 200, body: { state: 'stopped', public_url: null } });
@@ -137,6 +138,20 @@ describe('the tunnel', () => {
     await untilNoneRuns();
 
     await servers.database.execute('DELETE FROM catalog.tunnel_leases');
+  });
+
+  it('closes when the database hangs, before another pod may open one', async () => {
+    await start();
+    const lock = servers.database.execute(
+      'WITH held AS (SELECT owner FROM catalog.tunnel_leases FOR UPDATE) SELECT pg_sleep(60) FROM held',
+    );
+
+    await until(async () => (await cloudflared.running()).length === 0, 30_000);
+
+    await servers.database.execute(
+      "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'WITH held%'",
+    );
+    await expect(lock).rejects.toThrow('canceling');
   });
 
   it('is gone for everybody when its program ends by itself', async () => {

@@ -15,7 +15,6 @@ export const tunnelStatus = z.strictObject({
   provider: tunnelProvider.nullable(),
   /** Where the internet reaches Soma, without a slash at its end: what providers of webhooks are told. */
   public_url: z.url().nullable(),
-  started_by: z.string().nullable(),
   started_at: timestamp.nullable(),
 });
 export type TunnelStatus = z.output<typeof tunnelStatus>;
