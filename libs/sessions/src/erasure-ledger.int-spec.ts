@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
 import { Secret } from '@soma/kernel';
 import { migrate } from '@soma/migrations';
@@ -101,6 +103,55 @@ describe('the ledger of erasures', () => {
     ]);
     // Streams of them end, once.
     expect(announced.rows).toHaveLength(2);
+  });
+
+  it('erases the others where one cannot be erased', async () => {
+    const names = ['bad', 'good'];
+    for (const name of names) {
+      await say(acme, name);
+      await database.execute(
+        `INSERT INTO conversation.erased_sessions VALUES ('acme', $1, now())`,
+        [name],
+      );
+    }
+    await database.execute(`
+      CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN RAISE EXCEPTION 'not this one'; END $$;
+      CREATE TRIGGER refuse BEFORE UPDATE ON conversation.sessions
+        FOR EACH ROW WHEN (old.session_id = 'bad') EXECUTE FUNCTION refuse()`);
+    Logger.overrideLogger(false);
+
+    await expect(ledger.applyAgain()).rejects.toThrow('1 restored sessions');
+
+    expect(await sessions.find('acme', 'good')).toBeNull();
+    await database.execute('DROP TRIGGER refuse ON conversation.sessions');
+    await ledger.applyAgain();
+    expect(await sessions.find('acme', 'bad')).toBeNull();
+  });
+
+  it('knows of what was erased before there was a ledger', async () => {
+    const kept = `SELECT tenant_id, session_id FROM conversation.erased_sessions ORDER BY 1, 2`;
+    const before = await database.execute(kept);
+    // An owner who is no superuser, as in production: row-level security holds for it too.
+    const owner = `owner_${randomUUID().replaceAll('-', '')}`;
+    await database.execute(`
+      CREATE ROLE ${owner};
+      GRANT ALL ON SCHEMA public, conversation TO ${owner};
+      ALTER TABLE public.migrations OWNER TO ${owner};
+      ALTER TABLE conversation.sessions OWNER TO ${owner};
+      ALTER TABLE conversation.erased_sessions OWNER TO ${owner};
+      DELETE FROM conversation.erased_sessions;
+      DELETE FROM public.migrations WHERE name LIKE 'ErasuresOfBefore%'`);
+    running.defer(async () => {
+      await database.execute(
+        `REASSIGN OWNED BY ${owner} TO CURRENT_USER; DROP OWNED BY ${owner}; DROP ROLE ${owner}`,
+      );
+    });
+
+    await migrate(new Secret(await database.loginUrl(owner)));
+
+    expect(before.length).toBeGreaterThan(0);
+    expect(await database.execute(kept)).toEqual(before);
   });
 
   it('never lets the id of an erased session be used again, also after a restore', async () => {

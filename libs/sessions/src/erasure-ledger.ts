@@ -1,4 +1,4 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, Logger } from '@nestjs/common';
 import { SweepTransaction, TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { eraseSession } from './erase-session.ts';
@@ -11,6 +11,9 @@ interface RestoredSession {
   session_id: string;
 }
 
+/** Before every session. */
+const FIRST: RestoredSession = { tenant_id: '', session_id: '' };
+
 /**
  * The ledger of erased sessions, which knows what to erase again after a backup was restored.
  *
@@ -20,34 +23,57 @@ interface RestoredSession {
  */
 @Injectable()
 export class ErasureLedger {
+  private readonly logger = new Logger(ErasureLedger.name);
+
   constructor(
     private readonly sweep: SweepTransaction,
     private readonly transaction: TenantTransaction,
     private readonly announcer: RowAnnouncer,
   ) {}
 
-  /** Erases again whatever is back. Where nothing is, nothing changes. */
+  /**
+   * Erases again whatever is back. Where nothing is, nothing changes.
+   *
+   * @throws Error once all were tried, when some could not be erased.
+   */
   async applyAgain(): Promise<void> {
-    let restored: RestoredSession[];
-    do {
-      restored = await this.#restored();
+    let failures = 0;
+    let restored = await this.#restoredAfter(FIRST);
+    for (let last = restored.at(-1); last !== undefined; last = restored.at(-1)) {
       for (const session of restored) {
-        await this.#eraseAgain(session);
+        failures += (await this.#isErasedAgain(session)) ? 0 : 1;
       }
-    } while (restored.length === SESSIONS_PER_PASS);
+      restored = await this.#restoredAfter(last);
+    }
+    if (failures > 0) {
+      throw new Error(`${failures} restored sessions could not be erased again.`);
+    }
   }
 
-  #restored(): Promise<RestoredSession[]> {
+  #restoredAfter({ tenant_id, session_id }: RestoredSession): Promise<RestoredSession[]> {
     return this.sweep.run((manager) =>
       manager.query<RestoredSession[]>(
         `SELECT erased.tenant_id, erased.session_id
            FROM conversation.erased_sessions AS erased
                 LEFT JOIN conversation.sessions AS session USING (tenant_id, session_id)
           WHERE session.deleted_at IS NULL
-          ORDER BY 1, 2 LIMIT $1`,
-        [SESSIONS_PER_PASS],
+            AND (erased.tenant_id, erased.session_id) > ($1, $2)
+          ORDER BY 1, 2 LIMIT $3`,
+        [tenant_id, session_id, SESSIONS_PER_PASS],
       ),
     );
+  }
+
+  /** One that cannot be erased keeps none of the others. */
+  async #isErasedAgain(session: RestoredSession): Promise<boolean> {
+    try {
+      await this.#eraseAgain(session);
+      return true;
+    } catch (error) {
+      const message = 'A restored session could not be erased again.';
+      this.logger.error({ message, ...session, error });
+      return false;
+    }
   }
 
   async #eraseAgain({

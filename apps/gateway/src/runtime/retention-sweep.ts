@@ -20,8 +20,11 @@ export class RetentionSweep implements OnApplicationBootstrap, OnApplicationShut
     // At random, so that pods that start together do not sweep together for ever.
     everyMs: HOUR_MS * (0.5 + Math.random()),
     act: async () => {
-      await this.erasures.applyAgain();
-      await this.retention.run();
+      try {
+        await this.erasures.applyAgain();
+      } finally {
+        await this.retention.run();
+      }
     },
     onFailure: (error) => {
       this.logger.warn(error, 'The retention sweep failed; the next one will try again.');
