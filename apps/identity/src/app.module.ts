@@ -7,6 +7,7 @@ import {
   ConfigUpdatesModule,
   ConfigUpdatesReader,
   ConfigUpdatesReaderModule,
+  KafkaConnection,
   MessagingModule,
 } from '@soma/messaging';
 import { createLogger, type Logger } from '@soma/observability';
@@ -15,6 +16,7 @@ import {
   databaseUrl,
   PersistenceModule,
   RateLimits,
+  RedisConnection,
   RedisModule,
 } from '@soma/persistence';
 import { ApiKeysModule } from './api-keys/api-keys.module.ts';
@@ -40,8 +42,15 @@ import { TenancyModule } from './tenancy/tenancy.module.ts';
 /** The whole service. */
 @Module({})
 export class AppModule {
-  constructor(health: HealthChecks, database: DatabaseProbe) {
+  constructor(
+    health: HealthChecks,
+    database: DatabaseProbe,
+    redis: RedisConnection,
+    kafka: KafkaConnection,
+  ) {
     health.add({ name: 'postgres', required: true, check: () => database.check() });
+    health.add({ name: 'redis', required: false, check: () => redis.check() });
+    health.add({ name: 'kafka', required: false, check: () => kafka.check() });
   }
 
   /** @param endpoints - Where the providers are that people sign in with. */

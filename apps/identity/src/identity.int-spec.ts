@@ -299,6 +299,13 @@ describe('identity', () => {
       return answer.ok ? answer : undefined;
     });
 
+    const health = await fetch(new URL('/v1/health', await identity.getUrl()));
+
+    expect(await health.json()).toMatchObject({
+      dependencies: {
+        ...{ postgres: { status: 'ok' }, kafka: expect.anything(), redis: expect.anything() },
+      },
+    });
     expect(token.headers.get('x-request-id')).toMatch(/./);
     expect(token.headers.get('cache-control')).toBe('no-store');
     expect(ready.status).toBe(200);

@@ -77,6 +77,11 @@ export class KafkaConnection {
     return this.#patientKafka.consumer(config);
   }
 
+  /** @throws {@link TransientError} when the brokers do not answer. */
+  async check(): Promise<void> {
+    await this.administer((admin) => admin.describeCluster());
+  }
+
   /**
    * Does one thing as an administrator, on a connection of its own.
    *

@@ -32,9 +32,7 @@ export async function readTopic(
         return Promise.resolve();
       },
     });
-    await withinLimit(READ_LIMIT_MS, () => finished).catch((cause: unknown) => {
-      throw new TransientError(`Reading ${topic}`, { cause });
-    });
+    await withinLimit(READ_LIMIT_MS, () => finished).catch(failedReading(topic));
   } finally {
     await consumer.disconnect();
     await removeGroup(connection, groupId);
@@ -55,6 +53,12 @@ async function endsOf(connection: KafkaConnection, name: string): Promise<Map<nu
 function hasReachedEnd(batch: Batch, ends: Map<number, bigint>): boolean {
   const end = ends.get(batch.partition);
   return end !== undefined && BigInt(batch.lastOffset()) + 1n >= end;
+}
+
+function failedReading(topic: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new TransientError(`Reading ${topic}`, { cause });
+  };
 }
 
 /** Removes a group that nobody uses any more from the broker. */

@@ -1,9 +1,11 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { HealthChecks } from '@soma/http';
+import { KafkaConnection } from '@soma/messaging';
 import {
   DatabaseProbe,
   IdempotencyRetention,
   IdempotentWrites,
+  RedisConnection,
   SweepTransaction,
   TenantTransaction,
 } from '@soma/persistence';
@@ -14,8 +16,15 @@ import { masterKeysOf } from '../secrets/secret-settings.ts';
 /** What every feature needs: the settings, and what the service's health depends on. */
 @Module({})
 export class RuntimeModule {
-  constructor(health: HealthChecks, database: DatabaseProbe) {
+  constructor(
+    health: HealthChecks,
+    database: DatabaseProbe,
+    redis: RedisConnection,
+    kafka: KafkaConnection,
+  ) {
     health.add({ name: 'postgres', required: true, check: () => database.check() });
+    health.add({ name: 'redis', required: false, check: () => redis.check() });
+    health.add({ name: 'kafka', required: false, check: () => kafka.check() });
   }
 
   static configure(config: CatalogConfig): DynamicModule {

@@ -16,11 +16,7 @@ export class HealthModule implements OnModuleInit {
 
   onModuleInit(): void {
     this.health.add({ name: 'postgres', required: true, check: () => this.database.check() });
-    this.health.add({
-      name: 'kafka',
-      required: false,
-      check: () => this.kafka.administer((admin) => admin.describeCluster()),
-    });
+    this.health.add({ name: 'kafka', required: false, check: () => this.kafka.check() });
     this.router.breakers.forEach((breaker) => {
       this.health.addBreaker(breaker);
     });

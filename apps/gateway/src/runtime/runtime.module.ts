@@ -1,7 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
 import { GatewayHealth } from './gateway-health.ts';
-import { KafkaHealth } from './kafka-health.ts';
 import { RetentionSweep } from './retention-sweep.ts';
 
 /** What runs beside the requests, and the settings for all of the app. */
@@ -11,12 +10,7 @@ export class RuntimeModule {
     return {
       module: RuntimeModule,
       global: true,
-      providers: [
-        { provide: GATEWAY_CONFIG, useValue: config },
-        GatewayHealth,
-        KafkaHealth,
-        RetentionSweep,
-      ],
+      providers: [{ provide: GATEWAY_CONFIG, useValue: config }, GatewayHealth, RetentionSweep],
       exports: [GATEWAY_CONFIG],
     };
   }
