@@ -89,6 +89,20 @@ integrations:
     }
   });
 
+  it('do without signatures in development alone (P7)', () => {
+    const environment = { ...KEY, INTEGRATIONS_WEBHOOKS_VERIFY_SIGNATURES: 'false' };
+    const { NODE_ENV } = process.env;
+    expect(faultsOf(environment)).toBe('');
+
+    delete process.env['NODE_ENV'];
+    const faults = faultsOf(environment);
+    process.env['NODE_ENV'] = NODE_ENV;
+
+    expect(faults).toContain(
+      'INTEGRATIONS_WEBHOOKS_VERIFY_SIGNATURES: must be true, except with NODE_ENV=development',
+    );
+  });
+
   it.each([
     ['is not there', { ...KEY, INTEGRATIONS_CONFIG_FILE: '/nowhere.yaml' }, 'ENOENT'],
     ['is not YAML', fileWith('integrations: {'), 'is not YAML'],

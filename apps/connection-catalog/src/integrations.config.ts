@@ -1,4 +1,4 @@
-import { booleanSetting, integerSetting } from '@soma/kernel';
+import { booleanSetting, integerSetting, isDevelopment } from '@soma/kernel';
 import { z } from 'zod';
 import { readDeclaredTypes } from './connection-types/declared-types.ts';
 import { tunnelSettings } from './tunnel/tunnel.config.ts';
@@ -43,21 +43,24 @@ export const integrationsSettings = {
     unit: 's',
   }).describe('How long before its end a token is refreshed.'),
   INTEGRATIONS_WEBHOOKS_RATE_LIMIT_RPM: integerSetting({ default: 100, min: 1 }).describe(
-    'How many webhooks a minute a connection takes.',
+    'How many webhooks a minute a connection takes. Nothing takes webhooks yet.',
   ),
   INTEGRATIONS_WEBHOOKS_REPLAY_WINDOW_SECONDS: integerSetting({
     default: 300,
     min: 1,
     unit: 's',
-  }).describe('How old a webhook may be.'),
+  }).describe('How old a webhook may be. Nothing takes webhooks yet.'),
   INTEGRATIONS_WEBHOOKS_MAX_PAYLOAD_BYTES: integerSetting({
     default: 1_000_000,
     min: 1,
     unit: 'bytes',
-  }).describe('How large a webhook may be.'),
-  INTEGRATIONS_WEBHOOKS_VERIFY_SIGNATURES: booleanSetting(true).describe(
-    'Whether webhooks must be signed. `false` works only with `NODE_ENV=development`.',
-  ),
+  }).describe('How large a webhook may be. Nothing takes webhooks yet.'),
+  INTEGRATIONS_WEBHOOKS_VERIFY_SIGNATURES: booleanSetting(true)
+    .refine((isOn) => isOn || isDevelopment(), 'must be true, except with NODE_ENV=development')
+    .describe(
+      'Whether webhooks must be signed. `false` works only with `NODE_ENV=development`. Nothing ' +
+        'takes webhooks yet.',
+    ),
   INTEGRATIONS_HEALTH_CHECK_INTERVAL_SECONDS: integerSetting({
     default: 300,
     min: 1,
