@@ -45,7 +45,7 @@ async function readAll(
 ): Promise<[name: string, text: string][]> {
   const { gateways, workers, identity, catalog } = system;
   const pods = [...gateways, ...workers, identity, catalog].filter((pod) => pod !== undefined);
-  const states = await Promise.all(pods.map((pod) => readPod(pod, headers)));
+  const states = await Promise.all(pods.map((pod) => readPod(pod, { headers, logs: system.logs })));
   const stores = await Promise.all([readTables, readRedis, readTopics].map((read) => read(system)));
   // A process that stops writes the rest of its log and sends the rest of its spans.
   await Promise.all(pods.map((pod) => pod.stop()));
@@ -57,7 +57,10 @@ async function readAll(
 }
 
 /** What a pod says of itself while it runs. */
-async function readPod(pod: Pod, headers: Record<string, string>): Promise<Sinks> {
+async function readPod(
+  pod: Pod,
+  { headers, logs }: { headers: Record<string, string>; logs: string },
+): Promise<Sinks> {
   const sinks: Sinks = new Map();
   for (const path of ['/metrics', '/v1/health', '/openapi.json', '/v1/models', '/v1/session']) {
     const response = await fetch(pod.url + path, { headers });
@@ -66,7 +69,19 @@ async function readPod(pod: Pod, headers: Record<string, string>): Promise<Sinks
   }
   sinks.set(`${pod.name} in the process list`, await readFile(`/proc/${pod.pid}/cmdline`, 'utf8'));
   sinks.set(`${pod.name} --print-config`, await pod.printConfig());
+  sinks.set(`${pod.name} in a report of a crash`, await readReport(pod, logs));
   return sinks;
+}
+
+/** What Node.js writes down of a process that crashes, or that is asked for it. */
+async function readReport({ pid }: Pod, logs: string): Promise<string> {
+  process.kill(pid, 'SIGUSR2');
+  return until(async () => {
+    const name = (await readdir(logs)).find((each) => each.endsWith(`.${pid}.0.001.json`));
+    const text = name && (await readFile(join(logs, name), 'utf8'));
+    // It ends so when all of it is written.
+    return text?.trimEnd().endsWith('}') && text;
+  });
 }
 
 /** What the pods have logged so far. */

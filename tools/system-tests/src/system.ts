@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -112,6 +112,7 @@ export async function startSystem(
     env: { ...process.env, ...environment, NODE_OPTIONS: '', DATABASE_URL: database.ownerUrl },
   });
   const logs = await mkdtemp(join(tmpdir(), 'soma-system-'));
+  environment['NODE_OPTIONS'] = await nodeOptions(logs);
   const start = async (app: 'gateway' | 'conversation-worker', number: number): Promise<Pod> => {
     const databaseUrl = await database.loginUrl(app.replace('-', '_'));
     const env = { ...environment, DATABASE_URL: databaseUrl };
@@ -163,6 +164,14 @@ export async function startSystem(
   };
 }
 
+/** Those of the image and not those of Jest; and a pod that is sent SIGUSR2 reports as if it crashed. */
+async function nodeOptions(reports: string): Promise<string> {
+  const image = await readFile(join(WORKSPACE, 'infra/docker/Dockerfile'), 'utf8');
+  const options = /^ENV .*\bNODE_OPTIONS=(\S+)$/m.exec(image)?.[1];
+  if (options === undefined) throw new Error('The image has no NODE_OPTIONS.');
+  return `${options} --report-on-signal --report-directory=${reports}`;
+}
+
 /** As in production, where there are the tools to build what decides on requests there. */
 async function accessEnvironment(running: AsyncDisposableStack): Promise<Record<string, string>> {
   return installedTool('opa') !== undefined && installedTool('openfga') !== undefined
@@ -173,8 +182,6 @@ async function accessEnvironment(running: AsyncDisposableStack): Promise<Record<
 function environmentOf(issuer: TestTokenIssuer, models: TestModelServer): Record<string, string> {
   return {
     NODE_ENV: 'production',
-    // Jest's own options would reach the services.
-    NODE_OPTIONS: '',
     OTEL_EXPORTER_OTLP_ENDPOINT: '',
     KAFKA_REPLICATION_FACTOR: '1',
     IDENTITY_ISSUER: issuer.url,
