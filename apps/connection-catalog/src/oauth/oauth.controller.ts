@@ -10,7 +10,7 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { Access, CurrentPrincipal, Public } from '@soma/auth';
-import type { Principal } from '@soma/contracts';
+import { connectionName, type Principal } from '@soma/contracts';
 import { Operation, type OperationOptions } from '@soma/http';
 import { FaultInterceptor } from '@soma/persistence';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -22,7 +22,6 @@ import { InitiateAuthorization } from './initiate-authorization.ts';
 import { ReadStatus } from './read-status.ts';
 import { RevokeGrant } from './revoke-grant.ts';
 import {
-  connectionName,
   initiateAnswer,
   type InitiateAnswer,
   initiateRequest,

@@ -15,9 +15,11 @@ import {
   OAUTH_SETTINGS,
   startFormProvider,
   startGuardedServer,
+  startServer,
   TestBrowser,
   type TestConnection,
   TestProvider,
+  type TestServer,
   tokenOf,
 } from './spec-support.ts';
 
@@ -318,6 +320,14 @@ describe('authorising a connection', () => {
 
     expect([first[0], second[0]]).toEqual([200, 200]);
     expect(provider.registered).toBe(1);
+    // As a provider has it that has lost the client.
+    await servers.database.execute(
+      `UPDATE catalog.oauth_grants SET reason = 'invalid_client' WHERE connection_id = $1`,
+      [id],
+    );
+    const anew = await agree(connection.name);
+    expect((await anew.browser.comeBack(catalog, anew.parameters))[0]).toBe(200);
+    expect(provider.registered).toBe(2);
     // RFC 8707: the token is for this server.
     expect(provider.resources).toContain(server.url);
     await expect(tokenOf(catalog, id)).resolves.toEqual(expect.any(String));
@@ -336,6 +346,31 @@ describe('authorising a connection', () => {
     );
 
     expect(answer.status).toBe(502);
+  });
+
+  it.each([
+    ['authorization_code', { authorization_endpoint: 'javascript:alert(1)' }],
+    ['device_code', { verification_uri: 'file:///etc/passwd' }],
+    ['device_code', { verification_uri_complete: 'data:,x' }],
+  ])('sends nobody who asks for %s to %j', async (grant_type, said) => {
+    const server: TestServer = running.use(
+      await startServer(() => {
+        const metadata = {
+          ...{ issuer: server.url, token_endpoint: `${server.url}/token` },
+          device_authorization_endpoint: `${server.url}/device`,
+        };
+        const codes = { device_code: 'd', user_code: 'u', expires_in: 600 };
+        const page = { verification_uri: 'https://idp.example/device' };
+        const body = JSON.stringify({ ...metadata, ...codes, ...page, ...said });
+        return { status: 200, type: 'application/json', body };
+      }),
+    );
+    const { name } = await connect({ fields: { issuer: server.url } });
+
+    const body = { connection_name: name, grant_type };
+    const answer = await catalog.send('POST', '/api/v1/oauth/initiate', { body });
+
+    expect(answer).toMatchObject({ status: 422, body: { code: 'oauth_provider_unusable' } });
   });
 
   it('gets along with a provider that answers forms, and errors with 200', async () => {

@@ -318,7 +318,8 @@ interface ServerAnswer {
   headers?: Record<string, string>;
 }
 
-async function startServer(
+/** A server that answers by the path and the body of requests. */
+export async function startServer(
   answer: (path: string, body: string) => ServerAnswer | Promise<ServerAnswer>,
 ): Promise<TestServer> {
   const server = createServer((request, response) => {

@@ -1,11 +1,6 @@
-import { timestamp } from '@soma/contracts';
+import { connectionName, timestamp } from '@soma/contracts';
 import { z } from 'zod';
 import { grantType } from './grants/grant.ts';
-
-/** A connection's name, as it stands in a path or a body. */
-export const connectionName = z
-  .string()
-  .regex(/^[a-z0-9-]{1,128}$/, 'must be 1 to 128 small letters, digits or hyphens');
 
 /** The body of `POST /api/v1/oauth/initiate`. */
 export const initiateRequest = z.strictObject({

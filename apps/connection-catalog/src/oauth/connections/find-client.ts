@@ -11,6 +11,7 @@ import type { AuthorizationServer } from 'oauth4webapi';
 import { z } from 'zod';
 import { authenticationAt, Discovery, type Registration } from '../protocol/discovery.ts';
 import { clientAuthentication, type OAuthClient } from '../protocol/oauth-client.ts';
+import { assertOnWeb, providerUnusable } from '../protocol/provider-problem.ts';
 import { providerNames, providerOf, quirksOf } from '../protocol/provider-quirks.ts';
 import type { OAuthConnection } from './oauth-connections.ts';
 
@@ -86,10 +87,12 @@ export class FindClient {
     const server = await this.findServer(app.issuer ?? guarded.issuer);
     const tokenEndpoint = app.token_url ?? server?.token_endpoint;
     if (tokenEndpoint === undefined) {
-      throw unusable('Neither the connection nor its issuer names a token endpoint.');
+      throw providerUnusable('Neither the connection nor its issuer names a token endpoint.');
     }
+    const endpoints = endpointsOf(app, server);
+    assertOnWeb(endpoints.authorization_endpoint);
     const client = {
-      ...endpointsOf(app, server),
+      ...endpoints,
       ...{ token_endpoint: tokenEndpoint, provider: app.provider ?? providerOf(tokenEndpoint) },
       scopes: app.scopes.length > 0 ? app.scopes : guarded.scopes,
       resource: guarded.resource,
@@ -114,7 +117,7 @@ export class FindClient {
 
   private register({ server, client }: Place): Promise<Registration> {
     if (server?.registration_endpoint === undefined) {
-      throw unusable(
+      throw providerUnusable(
         'The provider lets nobody register by program. Register a client there by hand, and name it ' +
           'in a connection of type oauth_app (client_id, client_secret).',
       );
@@ -130,10 +133,10 @@ export class FindClient {
     const server = await this.discovery.findServer(issuer);
     const { code_challenge_methods_supported: methods, token_endpoint } = server;
     if (methods !== undefined && !methods.includes('S256')) {
-      throw unusable('The provider offers PKCE without S256.');
+      throw providerUnusable('The provider offers PKCE without S256.');
     }
     if (token_endpoint === undefined) {
-      throw unusable('The provider names no token endpoint.');
+      throw providerUnusable('The provider names no token endpoint.');
     }
     return { ...server, token_endpoint };
   }
@@ -205,8 +208,4 @@ function authenticationOf(app: OAuthApp, { server, client }: Place): OAuthClient
     quirksOf(client.provider).authentication ??
     'client_secret_basic'
   );
-}
-
-function unusable(detail: string): Problem {
-  return new Problem({ status: 422, code: 'oauth_provider_unusable', detail });
 }

@@ -3,7 +3,7 @@ import { newIdentifier, Problem, Secret } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import { TokenSecrets } from '../grants/token-secrets.ts';
 import { ProviderClient } from '../protocol/provider-client.ts';
-import { withProviderProblems } from '../protocol/provider-problem.ts';
+import { assertOnWeb, withProviderProblems } from '../protocol/provider-problem.ts';
 import { DEFAULT_POLL_SECONDS } from './device-polling.ts';
 import type { FlowStart } from './flow-start.ts';
 import { FlowsRepository } from './flows.repository.ts';
@@ -27,7 +27,7 @@ export class BeginDeviceFlow {
     private readonly provider: ProviderClient,
   ) {}
 
-  /** @throws {@link Problem} 422 `oauth_grant_not_offered` or `oauth_provider_refused`, 502 */
+  /** @throws {@link Problem} 422 `oauth_grant_not_offered`, `oauth_provider_…`, 502 */
   async execute(start: FlowStart): Promise<DeviceFlow> {
     const { connection, client } = start;
     if (client.device_authorization_endpoint === null) {
@@ -42,6 +42,7 @@ export class BeginDeviceFlow {
       fieldVersion: connection.client_secret_version,
     });
     const answer = await withProviderProblems(() => this.provider.beginDeviceFlow(proven));
+    assertOnWeb(answer.verification_uri, answer.verification_uri_complete);
     const { interval: intervalSeconds = DEFAULT_POLL_SECONDS } = answer;
     const expiresAt = await this.store(start, new Secret(answer.device_code), {
       pollSeconds: Math.ceil(intervalSeconds),

@@ -30,8 +30,7 @@ export class PrepareFlow {
     scopes: string[] | undefined,
   ): Promise<FlowStart> {
     const { connection, grant } = await this.find(tenant_id, connectionName);
-    // A client whose grant was revoked may be gone at its provider.
-    const known = grant?.status === 'revoked' ? undefined : grant;
+    const known = grant && isClientGone(grant) ? undefined : grant;
     const found = await withProviderProblems(() => this.clients.execute(connection, known?.client));
     return {
       connection,
@@ -63,4 +62,9 @@ export class PrepareFlow {
       ? null
       : this.secrets.writeClientSecret(connection, registration.secret);
   }
+}
+
+/** With its grant a client may be gone at its provider; or the provider says that it is. */
+function isClientGone({ status, reason }: GrantRow): boolean {
+  return status === 'revoked' || reason === 'invalid_client';
 }

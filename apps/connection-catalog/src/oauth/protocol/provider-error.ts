@@ -66,6 +66,9 @@ const OF_THE_CLIENT = new Set([
 
 /** What a failed renewal says of the grant. Anything unheard of needs a person. */
 export function renewalOf(error: unknown): Exclude<Renewal, { kind: 'tokens' }> {
+  if (error instanceof ProviderRefusal && error.error === 'slow_down') {
+    return { kind: 'unanswered', error: error.error, retryAfterMs: undefined };
+  }
   if (error instanceof ProviderRefusal) {
     const kind = OF_THE_CLIENT.has(error.error) ? 'misconfigured' : 'refused';
     return { kind, error: error.error };

@@ -30,3 +30,23 @@ export async function withProviderProblems<Result>(work: () => Promise<Result>):
     throw asProblem(error);
   }
 }
+
+/** What a provider is, or says of itself, cannot be worked with. */
+export function providerUnusable(detail: string): Problem {
+  return new Problem({ status: 422, code: 'oauth_provider_unusable', detail });
+}
+
+/**
+ * Whoever opens what a provider names does so on our word: `javascript:` would run in the page of a
+ * partner. What the provider does not name is no matter.
+ *
+ * @throws {@link Problem} 422 `oauth_provider_unusable`
+ */
+export function assertOnWeb(...addresses: readonly (string | null | undefined)[]): void {
+  const protocols = addresses
+    .filter((address) => typeof address === 'string')
+    .map((address) => URL.parse(address)?.protocol);
+  if (protocols.some((protocol) => protocol !== 'https:' && protocol !== 'http:')) {
+    throw providerUnusable('The provider sends people to an address that is not on the web.');
+  }
+}

@@ -17,6 +17,8 @@ export interface ProviderQuirks {
   tokenPath?: string;
   /** Token types of its own that are used as `bearer` is. */
   bearerTypes?: readonly string[];
+  /** Errors of its own that are about a moment. */
+  passingErrors?: readonly string[];
   /** How scopes are joined; the standard says by spaces. */
   scopeSeparator?: ',';
   /** How the client proves itself where no metadata says it; the standard says `basic`. */
@@ -45,6 +47,7 @@ const QUIRKS = {
     hasErrorsWithStatus200: true,
     tokenPath: 'authed_user',
     bearerTypes: ['bot', 'user'],
+    passingErrors: ['fatal_error', 'internal_error', 'ratelimited', 'service_unavailable'],
     scopeSeparator: ',',
   },
   // developers.facebook.com/docs/facebook-login/guides/advanced/manual-flow.

@@ -103,6 +103,16 @@ describe('standardAnswer', () => {
     expect(error).toMatchObject({ retryAfterMs });
   });
 
+  it.each([
+    ...[408, 425, 429, 500].map((status) => [status, { error: 'invalid_grant' }, null] as const),
+    ...[[400, { error: 'temporarily_unavailable' }, null] as const],
+    ...['internal_error', 'fatal_error', 'service_unavailable'].map(
+      (error) => [200, { ok: false, error }, 'slack'] as const,
+    ),
+  ])('takes %i with %j for something that passes', (status, body, provider) => {
+    expect(() => read(body, provider, { status })).toThrow(TransientError);
+  });
+
   it('lets a provider slow a device down with any status', () => {
     expect(read({ error: 'slow_down' }, null, { status: 429 }).body).toEqual({
       error: 'slow_down',

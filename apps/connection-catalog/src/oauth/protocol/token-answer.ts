@@ -12,7 +12,9 @@ import type { ProviderQuirks } from './provider-quirks.ts';
 type Fields = Record<string, unknown>;
 
 /** OAuth errors that are about a moment, whatever their status is (RFC 6749 §4.1.2.1). */
-const PASSING = new Set(['temporarily_unavailable', 'server_error']);
+const PASSING = ['temporarily_unavailable', 'server_error'];
+/** Request Timeout, Too Early and Too Many Requests. */
+const PASSING_STATUS = new Set([408, 425, 429]);
 
 /** Device flow's own (RFC 8628 §3.5); some providers send it with 429. */
 const SLOW_DOWN = 'slow_down';
@@ -37,7 +39,7 @@ export function standardAnswer(
   tried: string,
 ): { status: number; body: Fields } {
   const fields = readFields(answer);
-  if (isPassing(answer.status, fields)) {
+  if (isPassing(answer.status, fields, quirks)) {
     throw new TransientError(tried, {
       cause: new Error(`answered ${answer.status}`),
       ...retryAfterOf(answer.retryAfter),
@@ -53,12 +55,17 @@ export function standardAnswer(
   return { status: isGiven ? 200 : answer.status, body: standardTokens(fields ?? {}, quirks) };
 }
 
-function isPassing(status: number, fields: Fields | undefined): boolean {
+function isPassing(
+  status: number,
+  fields: Fields | undefined,
+  { passingErrors = [] }: ProviderQuirks,
+): boolean {
   const error = fields?.['error'];
   if (error === SLOW_DOWN) {
     return false;
   }
-  return status === 429 || status >= 500 || (typeof error === 'string' && PASSING.has(error));
+  const isNamed = typeof error === 'string' && [...PASSING, ...passingErrors].includes(error);
+  return isNamed || PASSING_STATUS.has(status) || status >= 500;
 }
 
 /** The description is left out: it may quote a credential. */
