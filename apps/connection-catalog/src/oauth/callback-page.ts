@@ -1,28 +1,18 @@
-import { hash } from 'node:crypto';
+import { html, type Page, sendPage } from '@soma/http';
 import type { FastifyReply } from 'fastify';
 import type { CodeFlowOutcome } from './flows/exchange-code.ts';
-
-const STYLE =
-  'body{font:16px/1.5 system-ui,sans-serif;max-width:32rem;margin:4rem auto;padding:0 1rem}';
-const STYLE_HASH = hash('sha256', STYLE, 'base64');
-
-interface Page {
-  status: number;
-  title: string;
-  text: string;
-}
 
 function pageOf(outcome: CodeFlowOutcome): Page {
   switch (outcome.kind) {
     case 'authorized': {
       const text = `The connection “${outcome.connectionName}” may be used now. You can close this page.`;
-      return { status: 200, title: 'Connected', text };
+      return { title: 'Connected', content: html`<p>${text}</p>` };
     }
     case 'unknown': {
       const text =
         'It was used already, it is too old, or it was started in another browser. Go back to where ' +
         'you started, and connect again.';
-      return { status: 400, title: 'This link does not work here', text };
+      return { status: 400, title: 'This link does not work here', content: html`<p>${text}</p>` };
     }
     case 'refused':
       return notConnected(403, refusalOf(outcome.error));
@@ -34,7 +24,7 @@ function pageOf(outcome: CodeFlowOutcome): Page {
 }
 
 function notConnected(status: number, text: string): Page {
-  return { status, title: 'Not connected', text: `${text} Nothing was stored.` };
+  return { status, title: 'Not connected', content: html`<p>${text} Nothing was stored.</p>` };
 }
 
 function refusalOf(error: string): string {
@@ -43,32 +33,7 @@ function refusalOf(error: string): string {
     : `The provider refused (${error}). Ask whoever set the connection up to check its client and scopes.`;
 }
 
-/** Answers a person with a page that loads nothing, is framed by nobody and kept by nobody. */
-export async function sendCallbackPage(
-  reply: FastifyReply,
-  outcome: CodeFlowOutcome,
-): Promise<void> {
-  const { status, title, text } = pageOf(outcome);
-  await reply
-    .status(status)
-    .type('text/html; charset=utf-8')
-    .header('cache-control', 'no-store')
-    .header('referrer-policy', 'no-referrer')
-    .header('x-content-type-options', 'nosniff')
-    .header(
-      'content-security-policy',
-      `default-src 'none'; style-src 'sha256-${STYLE_HASH}'; base-uri 'none'; ` +
-        "form-action 'none'; frame-ancestors 'none'",
-    )
-    .send(
-      '<!doctype html><html lang="en"><head><meta charset="utf-8">' +
-        '<meta name="viewport" content="width=device-width">' +
-        `<title>${escape(title)}</title><style>${STYLE}</style></head>` +
-        `<body><main><h1>${escape(title)}</h1><p>${escape(text)}</p></main></body></html>`,
-    );
-}
-
-/** What a provider calls its error is written by a stranger. */
-function escape(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+/** Answers a person. */
+export function sendCallbackPage(reply: FastifyReply, outcome: CodeFlowOutcome): Promise<void> {
+  return sendPage(reply, pageOf(outcome));
 }

@@ -102,6 +102,8 @@ describe('a command line (RFC 8628)', () => {
 
     expect(device.verification_uri).toBe(`${ISSUER}/oauth/device`);
     expect(end.headers.get('content-security-policy')).toMatch("default-src 'none'");
+    expect(end.headers.get('cache-control')).toBe('no-store');
+    expect(end.headers.get('x-content-type-options')).toBe('nosniff');
     expect(await end.text()).toContain('Device connected');
     expect(status).toBe(200);
     expect(claimsOf(tokens.access_token)).toMatchObject({

@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { sendPage } from '@soma/http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { auditOrigin } from '../audit/audit-origin.ts';
 import { Interactions } from '../oauth/interactions.ts';
 import { FinishSignIn } from './finish-sign-in.ts';
-import { sendPage } from './pages/page.ts';
 import { pageOf } from './pages/sign-in-pages.ts';
 import { IdentityProviders } from './providers/identity-providers.ts';
 import { SignInSteps } from './sign-in-steps.ts';

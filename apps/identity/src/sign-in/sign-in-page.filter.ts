@@ -1,9 +1,9 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger } from '@nestjs/common';
+import { type Page, sendPage } from '@soma/http';
 import { Problem } from '@soma/kernel';
 import type { FastifyReply } from 'fastify';
 import { errors } from 'oidc-provider';
 import { StateError } from './oauth-states.ts';
-import { type Page, sendPage } from './pages/page.ts';
 import { endPage } from './pages/sign-in-pages.ts';
 
 const START_AGAIN = 'Go back to where you came from and start again.';

@@ -1,6 +1,7 @@
+import { html, type Html, type Page } from '@soma/http';
 import type { IdentityProvider } from '../providers/identity-provider.ts';
 import type { SignInStep } from '../sign-in-steps.ts';
-import { html, type Html, type Page, pathOf } from './page.ts';
+import { pathOf } from './path-of.ts';
 import { tenantPage } from './tenant-page.ts';
 
 /** What a page says first: what has just happened. Others are not shown, whatever an address says. */

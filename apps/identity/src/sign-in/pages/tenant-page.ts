@@ -1,5 +1,6 @@
+import { html, type Html, type Page } from '@soma/http';
 import type { OfferedTenant, TenantStep } from '../tenant-steps.ts';
-import { html, type Html, type Page, pathOf } from './page.ts';
+import { pathOf } from './path-of.ts';
 
 type Choice = Extract<TenantStep, { kind: 'choose_tenant' }>;
 
