@@ -2,9 +2,9 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, type INestApplication, Module, Post } from '@nestjs/common';
-import type { Principal } from '@soma/contracts';
+import { accessScope, type Principal } from '@soma/contracts';
 import { createService } from '@soma/http';
-import { startTokenIssuer, type TestTokenIssuer } from '@soma/testing';
+import { EVERY_SCOPE, startTokenIssuer, type TestTokenIssuer } from '@soma/testing';
 import { Access } from './access/access.decorator.ts';
 import { AuthModule } from './auth.module.ts';
 import { CurrentPrincipal } from './current-principal.decorator.ts';
@@ -71,6 +71,10 @@ describe('AuthenticationGuard', () => {
 
     expect(answer.status).toBe(200);
     expect(await answer.json()).toMatchObject({ tenant_id: 'acme' });
+  });
+
+  it('is tested with every scope that there is', () => {
+    expect(EVERY_SCOPE).toEqual(accessScope.options);
   });
 
   it('answers 401 with a challenge and a problem', async () => {
