@@ -1,10 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import type { INestApplication } from '@nestjs/common';
-import { type MemberRole, roleScopes, topicCatalog } from '@soma/contracts';
+import {
+  type MemberRole,
+  roleScopes,
+  topicCatalog,
+  type AuditEvent,
+  auditEvents,
+} from '@soma/contracts';
 import { createService } from '@soma/http';
 import { loadConfig, retryTransient, Secret } from '@soma/kernel';
-import { createTopics, KafkaConnection, kafkaSettings } from '@soma/messaging';
+import { createTopics, KafkaConnection, kafkaSettings, BroadcastReader } from '@soma/messaging';
 import { migrate } from '@soma/migrations';
 import { createLogger } from '@soma/observability';
 import {
@@ -79,6 +85,27 @@ export async function createCatalogServers(running: AsyncDisposableStack): Promi
     SOMA_MASTER_KEY: randomBytes(32).toString('base64'),
   };
   return { database, kafka, issuer, settings };
+}
+
+/** All that the audit log is told, from now on. */
+export async function listenToAudit(
+  { kafka }: CatalogServers,
+  running: AsyncDisposableStack,
+): Promise<AuditEvent[]> {
+  const heard: AuditEvent[] = [];
+  const reader = new BroadcastReader({
+    connection: connectionTo(kafka),
+    topic: auditEvents.name,
+    beginBackMs: 60_000,
+    onRecord: (_key, value) => {
+      heard.push(auditEvents.schema.parse(JSON.parse(value.toString())));
+    },
+    onAssigned: () => undefined,
+  });
+  running.defer(() => reader.onApplicationShutdown());
+  reader.onApplicationBootstrap();
+  await reader.caughtUp;
+  return heard;
 }
 
 /** The way to the topics of a test. */

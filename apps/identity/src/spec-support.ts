@@ -4,13 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { INestApplication } from '@nestjs/common';
-import { type MemberRole, roleScopes, topicCatalog } from '@soma/contracts';
+import { type MemberRole, roleScopes, topicCatalog, type ConfigUpdate } from '@soma/contracts';
 import { createService } from '@soma/http';
 import { loadConfig, newIdentifier, retryTransient, Secret } from '@soma/kernel';
-import { createTopics, KafkaConnection, kafkaSettings } from '@soma/messaging';
+import { createTopics, KafkaConnection, kafkaSettings, ConfigUpdatesReader } from '@soma/messaging';
 import { migrate } from '@soma/migrations';
 import { createLogger } from '@soma/observability';
-import { createTestDatabase, createTestKafka, type TestDatabase } from '@soma/testing';
+import { createTestDatabase, createTestKafka, type TestDatabase, until } from '@soma/testing';
 import { z } from 'zod';
 import { AppModule } from './app.module.ts';
 import { identityConfig } from './identity.config.ts';
@@ -107,6 +107,20 @@ export function connectionTo({ brokers, topicPrefix }: IdentityServers['kafka'])
   const config = loadConfig(z.object(kafkaSettings), settings);
   const logger = createLogger({ service: 'identity-tests', level: 'silent' });
   return new KafkaConnection(config, { clientId: 'identity-tests', logger });
+}
+
+/** All that other processes are told of changes: what is told already, and what comes. */
+export async function listenToUpdates(
+  { kafka }: IdentityServers,
+  running: AsyncDisposableStack,
+): Promise<ConfigUpdate[]> {
+  const heard: ConfigUpdate[] = [];
+  const reader = new ConfigUpdatesReader(connectionTo(kafka));
+  reader.listen((update) => heard.push(update));
+  running.defer(() => reader.onApplicationShutdown());
+  reader.onApplicationBootstrap();
+  await until(() => reader.isCaughtUp);
+  return heard;
 }
 
 /** Starts a pod on a free port, which stops when the test file ends. */

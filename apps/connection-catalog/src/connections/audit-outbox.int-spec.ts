@@ -1,14 +1,14 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type AuditEvent, auditEvents, type AuditReport } from '@soma/contracts';
-import { AuditOutbox, BroadcastReader } from '@soma/messaging';
+import { type AuditEvent, type AuditReport } from '@soma/contracts';
+import { AuditOutbox } from '@soma/messaging';
 import { TenantTransaction } from '@soma/persistence';
 import { until } from '@soma/testing';
 import {
   type CatalogServers,
-  connectionTo,
   createCatalogServers,
   startCatalog,
   type TestCatalog,
+  listenToAudit,
 } from '../spec-support.ts';
 
 const PATH = '/api/v1/connections';
@@ -29,25 +29,14 @@ function report(name: string): AuditReport {
 
 describe('what the catalog tells the audit log', () => {
   const running = new AsyncDisposableStack();
-  const heard: AuditEvent[] = [];
+  let heard: AuditEvent[];
   let servers: CatalogServers;
   let catalog: TestCatalog;
 
   beforeAll(async () => {
     servers = await createCatalogServers(running);
     catalog = running.use(await startCatalog(servers));
-    const reader = new BroadcastReader({
-      connection: connectionTo(servers.kafka),
-      topic: auditEvents.name,
-      beginBackMs: 60_000,
-      onRecord: (_key, value) => {
-        heard.push(auditEvents.schema.parse(JSON.parse(value.toString())));
-      },
-      onAssigned: () => undefined,
-    });
-    running.defer(() => reader.onApplicationShutdown());
-    reader.onApplicationBootstrap();
-    await reader.caughtUp;
+    heard = await listenToAudit(servers, running);
     await servers.database.execute(
       `CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql
          AS $$ BEGIN RAISE 'refused by the test'; END $$`,

@@ -1,15 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type AuditEvent, auditEvents } from '@soma/contracts';
-import { BroadcastReader } from '@soma/messaging';
+import { type AuditEvent } from '@soma/contracts';
 import { until } from '@soma/testing';
 import {
   type CatalogServers,
-  connectionTo,
   createCatalogServers,
   startCatalog,
   type TestAnswer,
   type TestCaller,
   type TestCatalog,
+  listenToAudit,
 } from '../spec-support.ts';
 
 const PATH = '/api/v1/connections';
@@ -22,25 +21,14 @@ const OWNER: TestCaller = {
 
 describe('revealing a credential', () => {
   const running = new AsyncDisposableStack();
-  const heard: AuditEvent[] = [];
+  let heard: AuditEvent[];
   let servers: CatalogServers;
   let catalog: TestCatalog;
 
   beforeAll(async () => {
     servers = await createCatalogServers(running);
     catalog = running.use(await startCatalog(servers));
-    const reader = new BroadcastReader({
-      connection: connectionTo(servers.kafka),
-      topic: auditEvents.name,
-      beginBackMs: 60_000,
-      onRecord: (_key, value) => {
-        heard.push(auditEvents.schema.parse(JSON.parse(value.toString())));
-      },
-      onAssigned: () => undefined,
-    });
-    running.defer(() => reader.onApplicationShutdown());
-    reader.onApplicationBootstrap();
-    await reader.caughtUp;
+    heard = await listenToAudit(servers, running);
     for (const tenant of ['acme', 'globex']) {
       await catalog.send('POST', PATH, {
         as: { tenant },
@@ -64,7 +52,7 @@ describe('revealing a credential', () => {
     expect(answer).toMatchObject({ status: 200, body: { field: 'token', value: 'of acme' } });
     expect(answer.headers.get('cache-control')).toBe('no-store');
     const line = await until(() =>
-      Promise.resolve(heard.find(({ action }) => action === 'connection.secret_revealed')),
+      heard.find(({ action }) => action === 'connection.secret_revealed'),
     );
     expect(line).toMatchObject({
       tenant_id: 'acme',

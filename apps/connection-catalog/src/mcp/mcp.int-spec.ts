@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ServiceTokens } from '@soma/auth';
 import {
   type AuditEvent,
-  auditEvents,
   mcpCatalog,
   mcpInstallation,
   type McpServer,
@@ -15,15 +14,15 @@ import {
 } from '@soma/contracts';
 import { internalFetch } from '@soma/http';
 import { Secret } from '@soma/kernel';
-import { BroadcastReader, ConfigUpdatesReader } from '@soma/messaging';
+import { ConfigUpdatesReader } from '@soma/messaging';
 import { until } from '@soma/testing';
 import {
   type CatalogServers,
-  connectionTo,
   createCatalogServers,
   startCatalog,
   type TestAnswer,
   type TestCatalog,
+  listenToAudit,
 } from '../spec-support.ts';
 
 const CATALOG = '/api/v1/integrations/mcp/catalog';
@@ -53,7 +52,7 @@ describe('the MCP servers of a tenant', () => {
   let catalog: TestCatalog;
   let other: TestCatalog;
   const told: string[] = [];
-  const audited: AuditEvent[] = [];
+  let audited: AuditEvent[];
 
   beforeAll(async () => {
     servers = await createCatalogServers(running);
@@ -72,18 +71,7 @@ describe('the MCP servers of a tenant', () => {
     catalog.service.get(ConfigUpdatesReader, { strict: false }).listen(({ entity, id }) => {
       if (entity === 'connection') told.push(id);
     });
-    const reader = new BroadcastReader({
-      connection: connectionTo(servers.kafka),
-      topic: auditEvents.name,
-      beginBackMs: 60_000,
-      onRecord: (_key, value) => {
-        audited.push(auditEvents.schema.parse(JSON.parse(value.toString())));
-      },
-      onAssigned: () => undefined,
-    });
-    reader.onApplicationBootstrap();
-    running.defer(() => reader.onApplicationShutdown());
-    await reader.caughtUp;
+    audited = await listenToAudit(servers, running);
   });
 
   afterAll(() => running.disposeAsync());

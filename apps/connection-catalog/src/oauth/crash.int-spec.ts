@@ -2,18 +2,17 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type AuditEvent, auditEvents } from '@soma/contracts';
+import { type AuditEvent } from '@soma/contracts';
 import { Problem, Secret } from '@soma/kernel';
-import { BroadcastReader } from '@soma/messaging';
 import { openDataSource, TenantTransaction } from '@soma/persistence';
 import { freePort, until } from '@soma/testing';
 import type { QueryRunner } from 'typeorm';
 import {
   type CatalogServers,
-  connectionTo as kafkaConnectionTo,
   createCatalogServers,
   startCatalog,
   type TestCatalog,
+  listenToAudit,
 } from '../spec-support.ts';
 import { AccessTokens } from './grants/access-tokens.ts';
 import { ClaimGrants } from './grants/claim-grants.ts';
@@ -50,7 +49,7 @@ interface Authorised {
  */
 describe('a pod that is killed between the answer of a provider and its storing (P3)', () => {
   const running = new AsyncDisposableStack();
-  const told: AuditEvent[] = [];
+  let told: AuditEvent[];
   let servers: CatalogServers;
   let graceful: Authorised;
   let strict: Authorised;
@@ -59,26 +58,12 @@ describe('a pod that is killed between the answer of a provider and its storing 
 
   beforeAll(async () => {
     servers = await createCatalogServers(running);
-    listenToAudit();
+    told = await listenToAudit(servers, running);
     [graceful, strict, durable] = await authoriseAll();
     await killPodBeforeItStores();
     answers = await askFromFiftyPods();
   }, 120_000);
   afterAll(() => running.disposeAsync());
-
-  function listenToAudit(): void {
-    const reader = new BroadcastReader({
-      connection: kafkaConnectionTo(servers.kafka),
-      topic: auditEvents.name,
-      beginBackMs: 15_000,
-      onRecord: (_key, value) => {
-        told.push(auditEvents.schema.parse(JSON.parse(value.toString())));
-      },
-      onAssigned: () => undefined,
-    });
-    reader.onApplicationBootstrap();
-    running.defer(() => reader.onApplicationShutdown());
-  }
 
   async function authoriseAll(): Promise<[Authorised, Authorised, Authorised]> {
     await using catalog = await startCatalog(servers, OAUTH_SETTINGS);
@@ -222,7 +207,7 @@ describe('a pod that is killed between the answer of a provider and its storing 
 
     const isOver = (event: AuditEvent): boolean => event.target.id === strict.name;
     const event = await until(() =>
-      Promise.resolve(told.filter(isOver).find(({ outcome }) => outcome === 'failure')),
+      told.filter(isOver).find(({ outcome }) => outcome === 'failure'),
     );
     expect(event).toMatchObject({
       action: 'connection.reauthorization_required',

@@ -1,15 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { apiKey, type ConfigUpdate, createdApiKey, type CreatedApiKey } from '@soma/contracts';
-import { ConfigUpdatesReader } from '@soma/messaging';
 import { until } from '@soma/testing';
 import {
-  connectionTo,
   createIdentityServers,
   type IdentityServers,
   startIdentity,
   type TestAnswer,
   type TestCaller,
   type TestIdentity,
+  listenToUpdates,
 } from '../spec-support.ts';
 
 const KEYS = '/v1/api-keys';
@@ -21,7 +20,7 @@ const operator = (tenant: string): TestCaller => ({
 
 describe('/v1/api-keys', () => {
   const running = new AsyncDisposableStack();
-  const heard: ConfigUpdate[] = [];
+  let heard: ConfigUpdate[];
   let servers: IdentityServers;
   let pod: TestIdentity;
   let otherPod: TestIdentity;
@@ -35,11 +34,7 @@ describe('/v1/api-keys', () => {
     servers = await createIdentityServers(running, clients);
     pod = await startIdentity(servers, running);
     otherPod = await startIdentity(servers, running);
-    const reader = new ConfigUpdatesReader(connectionTo(servers.kafka));
-    reader.listen((update) => heard.push(update));
-    running.defer(() => reader.onApplicationShutdown());
-    reader.onApplicationBootstrap();
-    await until(() => reader.isCaughtUp);
+    heard = await listenToUpdates(servers, running);
   });
   afterAll(() => running.disposeAsync());
 

@@ -4,14 +4,18 @@ import { Secret, sleep } from '@soma/kernel';
 import {
   CoalescingProducer,
   ConfigUpdates,
-  ConfigUpdatesReader,
   ConfigUpdatesRelay,
   type OutgoingRecord,
 } from '@soma/messaging';
 import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
 import { until } from '@soma/testing';
 import type { DataSource } from 'typeorm';
-import { connectionTo, createIdentityServers, type IdentityServers } from '../spec-support.ts';
+import {
+  connectionTo,
+  createIdentityServers,
+  type IdentityServers,
+  listenToUpdates,
+} from '../spec-support.ts';
 
 /** A producer whose pod is slow: it sends only when it is let. */
 class HeldProducer extends CoalescingProducer {
@@ -27,7 +31,7 @@ class HeldProducer extends CoalescingProducer {
 
 describe('ConfigUpdatesRelay', () => {
   const running = new AsyncDisposableStack();
-  const heard: ConfigUpdate[] = [];
+  let heard: ConfigUpdate[];
   let servers: IdentityServers;
   let dataSource: DataSource;
 
@@ -36,11 +40,7 @@ describe('ConfigUpdatesRelay', () => {
     const url = new Secret(await servers.database.loginUrl('identity'));
     dataSource = await openDataSource({ url });
     running.defer(() => dataSource.destroy());
-    const reader = new ConfigUpdatesReader(connectionTo(servers.kafka));
-    reader.listen((update) => heard.push(update));
-    running.defer(() => reader.onApplicationShutdown());
-    reader.onApplicationBootstrap();
-    await until(() => reader.isCaughtUp);
+    heard = await listenToUpdates(servers, running);
   });
   afterAll(() => running.disposeAsync());
 

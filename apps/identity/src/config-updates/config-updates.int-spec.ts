@@ -1,30 +1,26 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ConfigUpdate } from '@soma/contracts';
-import { type ConfigChange, ConfigUpdates, ConfigUpdatesReader } from '@soma/messaging';
+import { type ConfigChange, ConfigUpdates } from '@soma/messaging';
 import { TenantTransaction } from '@soma/persistence';
 import { until } from '@soma/testing';
 import {
-  connectionTo,
   createIdentityServers,
   type IdentityServers,
   startIdentity,
   type TestIdentity,
+  listenToUpdates,
 } from '../spec-support.ts';
 
 describe('config updates', () => {
   const running = new AsyncDisposableStack();
-  const heard: ConfigUpdate[] = [];
+  let heard: ConfigUpdate[];
   let servers: IdentityServers;
   let pods: TestIdentity[];
 
   beforeAll(async () => {
     servers = await createIdentityServers(running);
     pods = await Promise.all([startIdentity(servers, running), startIdentity(servers, running)]);
-    const reader = new ConfigUpdatesReader(connectionTo(servers.kafka));
-    reader.listen((update) => heard.push(update));
-    running.defer(() => reader.onApplicationShutdown());
-    reader.onApplicationBootstrap();
-    await until(() => reader.isCaughtUp);
+    heard = await listenToUpdates(servers, running);
   });
   afterAll(() => running.disposeAsync());
 

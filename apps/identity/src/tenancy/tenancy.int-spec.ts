@@ -10,16 +10,15 @@ import {
   memberRole,
   serviceAccount,
 } from '@soma/contracts';
-import { ConfigUpdatesReader } from '@soma/messaging';
 import { until } from '@soma/testing';
 import {
-  connectionTo,
   createIdentityServers,
   type IdentityServers,
   startIdentity,
   type TestAnswer,
   type TestCaller,
   type TestIdentity,
+  listenToUpdates,
 } from '../spec-support.ts';
 import { Users } from './users.ts';
 
@@ -33,7 +32,7 @@ type Person = TestCaller & { subject: string; role: MemberRole };
 
 describe('tenancy', () => {
   const running = new AsyncDisposableStack();
-  const heard: ConfigUpdate[] = [];
+  let heard: ConfigUpdate[];
   let servers: IdentityServers;
   let pods: [TestIdentity, TestIdentity];
   let pod: TestIdentity;
@@ -43,11 +42,7 @@ describe('tenancy', () => {
     servers = await createIdentityServers(running);
     pods = [await startIdentity(servers, running), await startIdentity(servers, running)];
     [pod] = pods;
-    const reader = new ConfigUpdatesReader(connectionTo(servers.kafka));
-    reader.listen((update) => heard.push(update));
-    running.defer(() => reader.onApplicationShutdown());
-    reader.onApplicationBootstrap();
-    await until(() => reader.isCaughtUp);
+    heard = await listenToUpdates(servers, running);
   });
   afterAll(() => running.disposeAsync());
 
