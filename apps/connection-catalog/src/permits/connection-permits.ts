@@ -4,6 +4,7 @@ import {
   DEFAULT_CONCURRENCY,
   PERMIT_LEASE_MS,
   permitKey,
+  type PermitRequest,
   Permits,
   TenantTransaction,
 } from '@soma/persistence';
@@ -27,12 +28,12 @@ export class ConnectionPermits {
    * @throws {@link Problem} 404 `connection_not_found`, 422 `connection_type_gone`, 429
    *   `connection_rate_limited`
    */
-  async take(tenantId: string, name: string, deadlineMs: number): Promise<ConnectionPermit> {
+  async take(tenantId: string, name: string, request: PermitRequest): Promise<ConnectionPermit> {
     const row = await this.find(tenantId, name);
     const perMinute = this.types.rateOf(this.types.get(row.type), row.rate_limit_rpm);
     const limits = { perMinute, concurrency: DEFAULT_CONCURRENCY };
     const key = permitKey(tenantId, row.connection_id);
-    const { id } = await this.permits.take(key, limits, { deadlineMs });
+    const { id } = await this.permits.take(key, limits, request);
     return { permit_id: id, expires_at: new Date(Date.now() + PERMIT_LEASE_MS).toISOString() };
   }
 

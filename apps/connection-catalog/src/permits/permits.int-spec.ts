@@ -2,12 +2,21 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ServiceTokens } from '@soma/auth';
 import type { Principal } from '@soma/contracts';
 import { Secret } from '@soma/kernel';
+import { RedisConnection } from '@soma/persistence';
+import { until } from '@soma/testing';
 import {
   type CatalogServers,
   createCatalogServers,
   startCatalog,
   type TestCatalog,
 } from '../spec-support.ts';
+
+interface Asked {
+  body?: object;
+  tenant?: string;
+  pod?: 0 | 1;
+  signal?: AbortSignal;
+}
 
 describe('permits to use a connection', () => {
   const running = new AsyncDisposableStack();
@@ -37,11 +46,12 @@ describe('permits to use a connection', () => {
   async function ask(
     method: string,
     path: string,
-    { body, tenant = 'acme', pod = 0 }: { body?: object; tenant?: string; pod?: 0 | 1 } = {},
+    { body, tenant = 'acme', pod = 0, signal }: Asked = {},
   ): Promise<{ status: number; headers: Headers; body: Record<string, unknown> }> {
     const principal: Principal = { tenant_id: tenant, subject: 'tools', scopes: [] };
     const response = await fetch(`${pods[pod].url}/internal/v1/connections/${path}`, {
       method,
+      ...(signal && { signal }),
       headers: {
         authorization: `Bearer ${(await tokens.tokenFor('connection-catalog')).reveal()}`,
         ...(await tokens.principalHeader('connection-catalog', principal)),
@@ -80,6 +90,24 @@ describe('permits to use a connection', () => {
 
     expect(granted).toHaveLength(10);
     expect((await take()).status).toBe(201);
+  });
+
+  it('grants nothing to whoever has hung up while in line', async () => {
+    await connect('left', 1000);
+    const take = (): ReturnType<typeof ask> =>
+      ask('POST', 'left/permits', { body: { deadline_ms: 0 } });
+    const all = await Promise.all(Array.from({ length: 10 }, take));
+    const leaving = new AbortController();
+    const body = { deadline_ms: 30_000 };
+    const left = ask('POST', 'left/permits', { body, signal: leaving.signal });
+    const { client } = pods[0].service.get(RedisConnection, { strict: false });
+    await until(async () => (await client.keys('permits:*:queue')).length > 0);
+
+    leaving.abort();
+    await expect(left).rejects.toThrow('aborted');
+    await ask('DELETE', `left/permits/${String(all[0]?.body['permit_id'])}`);
+
+    await until(async () => (await take()).status === 201);
   });
 
   it('has all pods wait for as long as the other side has said', async () => {

@@ -13,6 +13,7 @@ const PAUSE_MS = 1_000;
 /** How long somebody waits for a permit. */
 export interface PermitRequest {
   deadlineMs: number;
+  /** Aborts when nobody waits any more. */
   signal?: AbortSignal | undefined;
 }
 
@@ -48,14 +49,17 @@ export class Permits {
    *
    * @param key - What is limited.
    * @throws {@link Problem} 429 `connection_rate_limited`, as soon as it is clear that there will be
-   *   none until the deadline
+   *   none until the deadline; the reason of the signal when that aborts
    */
   async take(key: string, limits: PermitLimits, request: PermitRequest): Promise<Permit> {
     const ticket = { key, id: newIdentifier() };
     try {
       await this.#stand(ticket, limits, request);
+      // Whoever has left meanwhile would never give it back.
+      request.signal?.throwIfAborted();
     } catch (error) {
       await this.release(ticket);
+      request.signal?.throwIfAborted();
       throw error;
     }
     return { id: ticket.id, release: () => this.release(ticket) };
