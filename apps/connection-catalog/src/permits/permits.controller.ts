@@ -1,13 +1,4 @@
-import {
-  Body,
-  Controller,
-  Delete,
-  HttpCode,
-  Param,
-  Post,
-  Res,
-  UseInterceptors,
-} from '@nestjs/common';
+import { Body, Controller, Delete, HttpCode, Param, Post, UseInterceptors } from '@nestjs/common';
 import { CurrentPrincipal, Internal } from '@soma/auth';
 import {
   connectionName,
@@ -21,10 +12,9 @@ import {
   type TakePermitRequest,
 } from '@soma/contracts';
 import { Undocumented } from '@soma/http';
-import { Problem } from '@soma/kernel';
 import { FaultInterceptor } from '@soma/persistence';
-import type { FastifyReply } from 'fastify';
 import { ConnectionPermits } from './connection-permits.ts';
+import { CurrentWaiter, type Waiter } from './current-waiter.decorator.ts';
 
 /** How much a connection is used, over all services. */
 @Internal()
@@ -36,13 +26,11 @@ export class PermitsController {
 
   @Post('permits')
   take(
-    @CurrentPrincipal() { tenant_id }: Principal,
+    @CurrentWaiter() { tenant_id, signal }: Waiter,
     @Param('name', { schema: connectionName }) name: string,
     @Body({ schema: takePermitRequest }) { deadline_ms }: TakePermitRequest,
-    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<ConnectionPermit> {
-    const request = { deadlineMs: deadline_ms, signal: hangUpOf(reply) };
-    return this.permits.take(tenant_id, name, request);
+    return this.permits.take(tenant_id, name, { deadlineMs: deadline_ms, signal });
   }
 
   @Delete('permits/:permit_id')
@@ -63,18 +51,4 @@ export class PermitsController {
   ): Promise<void> {
     return this.permits.pause(tenant_id, name, retry_after_ms);
   }
-}
-
-/** Aborts when the caller leaves before it has its answer. */
-function hangUpOf({ raw }: FastifyReply): AbortSignal {
-  const hangUp = new AbortController();
-  raw.once('close', () => {
-    if (!raw.writableFinished) hangUp.abort(callerLeft());
-  });
-  return hangUp.signal;
-}
-
-/** Nobody reads it. */
-function callerLeft(): Problem {
-  return new Problem({ status: 408, code: 'caller_left', detail: 'The caller did not wait.' });
 }

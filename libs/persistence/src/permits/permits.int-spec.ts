@@ -183,6 +183,33 @@ describe('permits', () => {
     expect(Number((headers as Problem['headers'])['retry-after'])).toBeGreaterThan(15);
   });
 
+  it('tells Redis later what it did not hear: permits that are back, and pauses', async () => {
+    const pod = await newPod(String(proxy.port));
+    const other = await newPod();
+    const limits = { perMinute: 6_000, concurrency: 1 };
+    const isGranted = (at: Permits, key: string): Promise<boolean> =>
+      at.take(key, limits, AT_ONCE).then(
+        async (permit) => {
+          await permit.release();
+          return true;
+        },
+        () => false,
+      );
+    const permit = await pod.take('returned', limits, AT_ONCE);
+
+    proxy.cut();
+    await permit.release();
+    await pod.pause('paused', 60_000);
+    proxy.restore();
+
+    expect(await isGranted(other, 'returned')).toBe(false);
+    await until(async () => {
+      await isGranted(pod, 'anything');
+      return isGranted(other, 'returned');
+    });
+    expect(await isGranted(other, 'paused')).toBe(false);
+  });
+
   it('goes on by the same limits in each pod while Redis is away, and comes back to it', async () => {
     const pod = await newPod(String(proxy.port));
     const other = await newPod();

@@ -9,6 +9,10 @@ import { RedisPermits } from './redis-permits.ts';
 const LIMIT_MS = 150;
 /** How long Redis is left alone after it failed. */
 const PAUSE_MS = 1_000;
+/** The longest that another side may have all pods wait. */
+const MAX_PAUSE_MS = 3_600_000;
+/** How much Redis is told late; of what is dropped the lease ends by itself. */
+const MAX_UNTOLD = 10_000;
 
 /** How long somebody waits for a permit. */
 export interface PermitRequest {
@@ -28,12 +32,14 @@ export interface Permit {
  * all pods. Who comes when there is none stands in line until the deadline.
  *
  * While Redis is away each pod counts by itself, by the same limits: never by none. When Redis is
- * back, all count together again.
+ * back, all count together again: what it was not told of it is told before it is asked again.
  */
 export class Permits {
   readonly #logger = new Logger(Permits.name);
   readonly #shared: PermitStore;
   readonly #own = new LocalPermits();
+  readonly #untold = new Set<() => Promise<void>>();
+  #retelling: Promise<unknown> | undefined;
   #awayUntil = 0;
 
   /** @param limitMs - How long Redis may take. */
@@ -68,13 +74,15 @@ export class Permits {
   /** Gives back a permit that was taken by this pod or another one. */
   async release(ticket: Ticket): Promise<void> {
     await this.#own.release(ticket);
-    await this.#tryShared(() => this.#shared.release(ticket));
+    await this.#tell(() => this.#shared.release(ticket));
   }
 
   /** Has nobody be granted anything for a while, since the other side said when to come again. */
-  async pause(key: string, forMs: number): Promise<void> {
+  async pause(key: string, wantedMs: number): Promise<void> {
+    const forMs = Math.min(wantedMs, MAX_PAUSE_MS);
+    const endsAt = performance.now() + forMs;
     await this.#own.pause(key, forMs);
-    await this.#tryShared(() => this.#shared.pause(key, forMs));
+    await this.#tell(() => this.#shared.pause(key, endsAt - performance.now()));
   }
 
   /** Stands in line until the ticket is a permit. */
@@ -98,15 +106,36 @@ export class Permits {
   }
 
   async #ask(ticket: Ticket, limits: PermitLimits, patienceMs: number): Promise<PermitAnswer> {
-    const shared = await this.#tryShared(() => this.#shared.ask(ticket, limits, patienceMs));
+    const isAway = performance.now() < this.#awayUntil;
+    const shared = isAway
+      ? undefined
+      : await this.#tryShared(async () => {
+          await this.#retell();
+          return this.#shared.ask(ticket, limits, patienceMs);
+        });
     return shared ?? this.#own.ask(ticket, limits, patienceMs);
   }
 
-  /** Undefined while Redis is away. */
-  async #tryShared<Result>(ask: () => Promise<Result>): Promise<Result | undefined> {
-    if (performance.now() < this.#awayUntil) {
-      return undefined;
+  /** Tells Redis what must not be lost: else others wait for a permit that nobody holds. */
+  async #tell(send: () => Promise<void>): Promise<void> {
+    const isTold = await this.#tryShared(() => send().then(() => true));
+    if (isTold === undefined && this.#untold.size < MAX_UNTOLD) {
+      this.#untold.add(send);
     }
+  }
+
+  /** Those who ask at once share it. */
+  async #retell(): Promise<void> {
+    this.#retelling ??= Promise.all(
+      [...this.#untold].map((send) => send().then(() => this.#untold.delete(send))),
+    ).finally(() => {
+      this.#retelling = undefined;
+    });
+    await this.#retelling;
+  }
+
+  /** Undefined where Redis does not answer. */
+  async #tryShared<Result>(ask: () => Promise<Result>): Promise<Result | undefined> {
     try {
       return await withinLimit(this.limitMs, ask);
     } catch (error) {
