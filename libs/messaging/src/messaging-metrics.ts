@@ -21,7 +21,8 @@ export const relayMetrics = {
   backlogRows: gauge({ name: 'soma_outbox_rows', help: 'Rows that Kafka does not have yet' }),
   oldestAgeSeconds: gauge({
     name: 'soma_outbox_age_seconds',
-    help: 'Age of the oldest row that Kafka does not have yet',
+    help: 'Age of the oldest row that is still to be sent, by the outbox',
+    labelNames: ['outbox'],
   }),
   rows: counter({
     name: 'soma_relay_rows_total',
@@ -29,6 +30,17 @@ export const relayMetrics = {
     labelNames: ['from'],
   }),
 };
+
+/**
+ * Says how long the first row has waited of an outbox that one pod empties. It counts until a later
+ * pass finds another one, or none.
+ *
+ * @param oldest - When it was written; undefined where nothing waits, or another pod sends.
+ */
+export function noteOutboxAge(outbox: string, oldest: Date | undefined): void {
+  const ageMs = oldest === undefined ? 0 : Date.now() - oldest.getTime();
+  relayMetrics.oldestAgeSeconds.set({ outbox }, Math.max(0, ageMs) / 1000);
+}
 
 /** The way from Kafka. */
 export const consumerMetrics = {

@@ -136,7 +136,7 @@ export class Relay implements OnApplicationBootstrap, OnApplicationShutdown {
   async #measure(): Promise<void> {
     this.#backlog = await this.#options.outbox.backlog(this.#options.backlogLimit);
     relayMetrics.backlogRows.set(this.#backlog.count);
-    relayMetrics.oldestAgeSeconds.set(this.#backlog.oldestAgeSeconds);
+    relayMetrics.oldestAgeSeconds.set({ outbox: 'timeline' }, this.#backlog.oldestAgeSeconds);
   }
 
   #repeated(everyMs: number, act: () => Promise<void>): RepeatedWork {

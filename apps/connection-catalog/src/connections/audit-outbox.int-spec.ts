@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type AuditEvent, type AuditReport } from '@soma/contracts';
 import { AuditOutbox } from '@soma/messaging';
+import { renderMetrics } from '@soma/observability';
 import { TenantTransaction } from '@soma/persistence';
 import { until } from '@soma/testing';
 import {
@@ -121,6 +122,7 @@ describe('what the catalog tells the audit log', () => {
     );
     await create('twice');
     const [first, second] = await heardOf('twice', 2);
+    await until(async () => /age_seconds\{outbox="audit"\} (?!0$)/m.test(await renderMetrics()));
     await servers.database.execute('DROP TRIGGER held ON catalog.audit_outbox');
 
     expect(second).toEqual(first);

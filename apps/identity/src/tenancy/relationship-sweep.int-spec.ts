@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { personName, tenantName } from '@soma/auth';
 import { createdTenant, type MemberRole } from '@soma/contracts';
+import { renderMetrics } from '@soma/observability';
 import {
   type AccessServers,
   installedTool,
@@ -107,6 +108,8 @@ describeEngines('relationships of members', () => {
     // Accepting needs no relationship, so it goes on.
     await accept(bob.user_id, String(invited.body['token']));
     expect(await isRelated(bob.user_id, 'member')).toBe(false);
+    const waits = /age_seconds\{outbox="relationships"\} (?!0$)/m;
+    await until(async () => waits.test(await renderMetrics()));
 
     toOpenFga.restore();
 

@@ -7,6 +7,7 @@ import {
 } from '@nestjs/common';
 import { Relationships } from '@soma/auth';
 import { RepeatedWork } from '@soma/kernel';
+import { noteOutboxAge } from '@soma/messaging';
 import { SweepTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { latestChanges, type RelationshipChange } from './latest-changes.ts';
@@ -54,13 +55,15 @@ export class RelationshipSweep implements OnApplicationBootstrap, OnApplicationS
   private async applyWaiting(): Promise<void> {
     await this.sweep.run(async (manager) => {
       if (!(await isOnlyOne(manager))) {
+        noteOutboxAge('relationships', undefined);
         return;
       }
-      const changes = await manager.query<RelationshipChange[]>(
-        `SELECT change_id, subject, relation, object, is_removed
+      const changes = await manager.query<(RelationshipChange & { created_at: Date })[]>(
+        `SELECT change_id, subject, relation, object, is_removed, created_at
            FROM identity.relationship_changes ORDER BY change_id LIMIT $1`,
         [CHANGES_PER_PASS],
       );
+      noteOutboxAge('relationships', changes[0]?.created_at);
       if (changes.length > 0) {
         await this.relationships?.write(latestChanges(changes));
         await manager.query(

@@ -3,6 +3,7 @@ import { type AuditEvent, auditEvents } from '@soma/contracts';
 import { RepeatedWork } from '@soma/kernel';
 import type { SweepTransaction } from '@soma/persistence';
 import type { CoalescingProducer } from '../coalescing-producer.ts';
+import { noteOutboxAge } from '../messaging-metrics.ts';
 import { isOnlySender } from '../only-sender.ts';
 
 const POLL_MS = 500;
@@ -46,6 +47,7 @@ export class AuditOutboxRelay implements OnApplicationBootstrap, OnApplicationSh
   private async sendWaiting(): Promise<void> {
     await this.sweep.run(async (manager) => {
       if (!(await isOnlySender(manager, this.table))) {
+        noteOutboxAge('audit', undefined);
         return;
       }
       const rows = await manager.query<{ event: AuditEvent }[]>(
@@ -57,6 +59,8 @@ export class AuditOutboxRelay implements OnApplicationBootstrap, OnApplicationSh
          SELECT event FROM taken ORDER BY audit_id`,
         [ROWS_PER_PASS],
       );
+      const [oldest] = rows;
+      noteOutboxAge('audit', oldest && new Date(oldest.event.occurred_at));
       if (rows.length > 0) {
         await this.producer.sendAll(rows.map(toRecord));
       }

@@ -4,6 +4,7 @@ import { RepeatedWork } from '@soma/kernel';
 import type { SweepTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import type { CoalescingProducer } from '../coalescing-producer.ts';
+import { noteOutboxAge } from '../messaging-metrics.ts';
 import { isOnlySender } from '../only-sender.ts';
 import type { OutgoingRecord } from '../outgoing-record.ts';
 
@@ -19,6 +20,7 @@ interface Row {
   version: string;
   deleted: boolean;
   occurred_at: Date;
+  publish_at: Date;
 }
 
 /**
@@ -56,15 +58,17 @@ export class ConfigUpdatesRelay implements OnApplicationBootstrap, OnApplication
   private async publishWaiting(): Promise<void> {
     await this.sweep.run(async (manager) => {
       if (!(await isOnlySender(manager, `${this.schema}.config_updates`))) {
+        noteOutboxAge('config_updates', undefined);
         return;
       }
       const rows = await manager.query<Row[]>(
-        `SELECT tenant_id, entity, entity_id, version, deleted, occurred_at
+        `SELECT tenant_id, entity, entity_id, version, deleted, occurred_at, publish_at
            FROM ${this.schema}.config_updates
           WHERE published_at IS NULL AND publish_at <= clock_timestamp()
           ORDER BY publish_at LIMIT $1`,
         [ROWS_PER_PASS],
       );
+      noteOutboxAge('config_updates', rows[0]?.publish_at);
       if (rows.length > 0) {
         await this.producer.sendAll(rows.map(toRecord));
         await markPublished(manager, this.schema, rows);
