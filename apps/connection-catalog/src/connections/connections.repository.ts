@@ -77,7 +77,7 @@ export class ConnectionsRepository {
         WHERE tenant_id = $1 AND connection_id = $2 RETURNING ${COLUMNS}`,
       [tenantId, row.connection_id, row.fields, row.credentials, row.rate_limit_rpm],
     );
-    return this.complete(tenantId, theOne(rows[0], row.connection_id));
+    return this.complete(tenantId, orNotFound(rows[0], row.connection_id));
   }
 
   async remove(manager: EntityManager, tenantId: string, connectionId: string): Promise<void> {
@@ -89,7 +89,7 @@ export class ConnectionsRepository {
 
   /** @throws {@link Problem} 404 `connection_not_found` */
   async find(manager: EntityManager, tenantId: string, name: string): Promise<ConnectionRow> {
-    return theOne(await this.lookUp(manager, tenantId, name), name);
+    return orNotFound(await this.lookUp(manager, tenantId, name), name);
   }
 
   /**
@@ -102,7 +102,7 @@ export class ConnectionsRepository {
       `SELECT ${COLUMNS} FROM catalog.connections WHERE tenant_id = $1 AND name = $2 FOR UPDATE`,
       [tenantId, name],
     );
-    return this.complete(tenantId, theOne(row, name));
+    return this.complete(tenantId, orNotFound(row, name));
   }
 
   async lookUp(
@@ -142,7 +142,8 @@ export class ConnectionsRepository {
   }
 }
 
-function theOne(row: ConnectionRow | undefined, name: string): ConnectionRow {
+/** @throws {@link Problem} 404 `connection_not_found` */
+export function orNotFound<Row>(row: Row | undefined, name: string): Row {
   if (row === undefined) {
     throw new Problem({
       status: 404,

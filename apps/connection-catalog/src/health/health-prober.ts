@@ -7,10 +7,11 @@ import { counter, gauge } from '@soma/observability';
 import { SweepTransaction } from '@soma/persistence';
 import { ClaimedWork } from '../runtime/claimed-work.ts';
 import { CheckHealth } from './check-health.ts';
+import { ConnectionReader } from './connection-reader.ts';
 import { type DueConnection, HealthRepository } from './health.repository.ts';
 
-/** A host that does not answer takes a place for ten seconds; there are enough for many of them. */
-const PARALLEL = 200;
+/** What people ask for comes in between: the prober leaves a few of the places for it. */
+const KEPT_FREE = 20;
 /** Longer than any check: then its pod is gone, and another one makes the check. */
 const LEASE_MS = 60_000;
 
@@ -28,15 +29,26 @@ export class HealthProber implements OnApplicationBootstrap, BeforeApplicationSh
   private readonly ending = new AbortController();
   private readonly work: ClaimedWork<DueConnection>;
 
-  constructor(sweep: SweepTransaction, repository: HealthRepository, check: CheckHealth) {
+  constructor(
+    sweep: SweepTransaction,
+    repository: HealthRepository,
+    reader: ConnectionReader,
+    check: CheckHealth,
+  ) {
     const work = new ClaimedWork<DueConnection>({
       items: 'connections to check',
-      places: PARALLEL,
-      claim: (room) => sweep.run((manager) => repository.claim(manager, room, LEASE_MS)),
-      run: (due) =>
-        check.execute(due, this.ending.signal).finally(() => {
+      places: check.free - KEPT_FREE,
+      claim: (room) => {
+        const limit = Math.max(0, Math.min(room, check.free - KEPT_FREE));
+        return sweep.run((manager) => repository.claim(manager, limit, LEASE_MS));
+      },
+      run: async (due) => {
+        const row = await reader.row(due);
+        if (row !== undefined) {
+          await check.execute(row, this.ending.signal);
           checks.inc();
-        }),
+        }
+      },
     });
     this.work = work;
     gauge({

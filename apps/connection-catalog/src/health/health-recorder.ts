@@ -25,17 +25,19 @@ export class HealthRecorder {
 
   /** @param outcome - Undefined where there was nothing to check. */
   async record(row: CheckedRow, outcome: CheckOutcome | undefined): Promise<void> {
+    const hasFailed = outcome !== undefined && outcome.reason !== null;
     const threshold = this.config.INTEGRATIONS_HEALTH_UNHEALTHY_THRESHOLD;
     await this.transaction.run(row.tenant_id, async (manager) => {
       const current = await this.repository.lock(manager, row);
-      if (current === undefined) {
-        // It was changed meanwhile, and the change has made it due again.
+      if (current === undefined || (current.is_newer && hasFailed)) {
+        // It was changed meanwhile, and the change has made it due again; or another check has
+        // seen the same failure, which counts once.
         return;
       }
       const state =
         outcome === undefined
           ? ({ health: 'not_applicable', failures: 0 } as const)
-          : nextHealth(current, outcome.reason === null, threshold);
+          : nextHealth(current, !hasFailed, threshold);
       await this.repository.record(manager, row, { state, outcome, nextInMs: this.nextInMs() });
       if (state.health !== current.health) {
         // Not the connection itself: nobody has to let go of what it was resolved to.

@@ -24,7 +24,10 @@ export class HealthController {
       '`history` has the last hundred checks. One failure makes a connection `degraded`, three in ' +
       'a row `unhealthy`, and one success `healthy`.',
     answer: connectionHealthReport,
-    problems: { 404: ['connection_not_found'], 503: ['database_unavailable'] },
+    problems: {
+      404: ['connection_not_found'],
+      503: ['database_unavailable', 'health_checks_busy'],
+    },
   })
   check(
     @CurrentCaller() caller: Caller,

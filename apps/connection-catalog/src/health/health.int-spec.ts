@@ -15,10 +15,14 @@ import {
 const PATH = '/api/v1/connections';
 const TOKEN = 'good-token-7f3a';
 
+/** Answers that wait for the test to let them go. */
+const held: ServerResponse[] = [];
+
 /** What the far side does below a path; elsewhere it asks for the token. */
 const BEHAVIOUR: Record<string, (request: IncomingMessage, response: ServerResponse) => void> = {
   '/no-head': ({ method }, response) =>
     void response.writeHead(method === 'HEAD' ? 405 : 200).end(),
+  '/held': (_request, response) => void held.push(response),
   '/broken': (_request, response) => void response.writeHead(500).end(),
   '/bot1:good/getMe': (_request, response) => void response.end('{"ok":true,"result":{}}'),
   '/bot1:bad/getMe': (_request, response) => void response.end('{"ok":false}'),
@@ -56,6 +60,11 @@ function greet(response: ServerResponse, { id }: { id: string }, way: string): v
   response.write(`${lines.slice(20)}\n\n`);
 }
 
+const SETTINGS = {
+  OUTBOUND_ALLOWED_HOSTS: '127.0.0.1',
+  INTEGRATIONS_HEALTH_CHECK_INTERVAL_SECONDS: '3600',
+};
+
 /** A mail server on a free port of this machine. */
 async function listen(server: SMTPServer, running: AsyncDisposableStack): Promise<number> {
   running.defer(() => {
@@ -75,11 +84,7 @@ describe('the health of connections', () => {
 
   beforeAll(async () => {
     servers = await createCatalogServers(running);
-    const settings = {
-      OUTBOUND_ALLOWED_HOSTS: '127.0.0.1',
-      INTEGRATIONS_HEALTH_CHECK_INTERVAL_SECONDS: '3600',
-    };
-    catalog = running.use(await startCatalog(servers, settings));
+    catalog = running.use(await startCatalog(servers, SETTINGS));
     const http = createHttp((request, response) => {
       requests.push(`${request.method ?? ''} ${request.url ?? ''}`);
       answer(request, response);
@@ -348,6 +353,36 @@ describe('the health of connections', () => {
     expect(listed.body).toMatchObject({ connections: [{ name, health: 'unhealthy' }] });
     expect(told).toEqual([{ count: 1 }]);
     expect(recovered).toMatchObject({ health: 'healthy', failures: 0, reason: null });
+  });
+
+  it('counts a failure once, however many look at the same time', async () => {
+    await using other = await startCatalog(servers, SETTINGS);
+    const pods = [catalog, other];
+    const path = `${PATH}/looked-at`;
+    const untilHeld = (count: number): Promise<true> =>
+      until(() => Promise.resolve(held.length === count));
+    const breakAll = (): void => {
+      for (const response of held.splice(0)) response.writeHead(500).end();
+    };
+    const body = { name: 'looked-at', type: 'generic_http', fields: { base_url: `${api}/held` } };
+    await catalog.send('POST', PATH, { body });
+    // By the prober.
+    await untilHeld(1);
+    breakAll();
+    await until(async () => (await catalog.send('GET', path)).body['health'] === 'degraded');
+
+    const looks = pods.flatMap((pod) =>
+      Array.from({ length: 4 }, () => pod.send('GET', `${path}/health`)),
+    );
+    await untilHeld(2);
+    // By now all of them have begun.
+    await Promise.all(pods.flatMap((pod) => [pod, pod, pod].map((each) => each.send('GET', path))));
+    expect(held).toHaveLength(2);
+    breakAll();
+
+    const reports = (await Promise.all(looks)).map(({ body: report }) => report);
+    expect(reports.map(({ failures }) => failures)).toEqual(Array(8).fill(2));
+    expect(reports.at(-1)?.['history']).toHaveLength(2);
   });
 
   it('looks at a new connection, and at a changed one, without being asked', async () => {

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import type { ConnectionHealth, HealthReason } from '@soma/contracts';
 import { newIdentifier } from '@soma/kernel';
 import type { EntityManager } from 'typeorm';
+import { orNotFound } from '../connections/connections.repository.ts';
 import type { CheckOutcome } from './probe-connection.ts';
 import type { HealthState } from './health-state.ts';
 
@@ -37,7 +38,17 @@ export interface CheckedRow extends DueConnection {
   name: string;
   type: string;
   version: number;
+  /** By the clock of the database, in all its digits. */
+  read_at: string;
 }
+
+/** How a connection is when a check of it has ended. */
+interface CurrentHealth extends HealthState {
+  /** Whether another check has ended since this one began. */
+  is_newer: boolean;
+}
+
+const CHECKED = 'tenant_id, connection_id, name, type, version, clock_timestamp()::text AS read_at';
 
 /** Every query about the health of connections. */
 @Injectable()
@@ -65,35 +76,43 @@ export class HealthRepository {
   /** Undefined where it was deleted. */
   async find(manager: EntityManager, due: DueConnection): Promise<CheckedRow | undefined> {
     const [row] = await manager.query<CheckedRow[]>(
-      `SELECT tenant_id, connection_id, name, type, version
-         FROM catalog.connections WHERE tenant_id = $1 AND connection_id = $2`,
+      `SELECT ${CHECKED} FROM catalog.connections WHERE tenant_id = $1 AND connection_id = $2`,
       [due.tenant_id, due.connection_id],
     );
     return row;
   }
 
-  async read(manager: EntityManager, connection: DueConnection): Promise<HealthRow> {
+  /** @throws {@link Problem} 404 `connection_not_found` */
+  async findNamed(manager: EntityManager, tenantId: string, name: string): Promise<CheckedRow> {
+    const [row] = await manager.query<CheckedRow[]>(
+      `SELECT ${CHECKED} FROM catalog.connections WHERE tenant_id = $1 AND name = $2`,
+      [tenantId, name],
+    );
+    return orNotFound(row, name);
+  }
+
+  /** @throws {@link Problem} 404 `connection_not_found` where it was deleted */
+  async read(manager: EntityManager, connection: CheckedRow): Promise<HealthRow> {
     const [row] = await manager.query<HealthRow[]>(
       `SELECT name, health, health_failures, health_reason, health_latency_ms, health_checked_at,
               health_changed_at
          FROM catalog.connections WHERE tenant_id = $1 AND connection_id = $2`,
       [connection.tenant_id, connection.connection_id],
     );
-    if (row === undefined) {
-      throw new Error('The connection is gone, although it was there a moment ago.');
-    }
-    return row;
+    return orNotFound(row, connection.name);
   }
 
   /**
    * How the connection is, for the transaction that changes it. Undefined where the connection has
    * been changed or deleted since the check began, so that the check says nothing about it.
    */
-  async lock(manager: EntityManager, checked: CheckedRow): Promise<HealthState | undefined> {
-    const [row] = await manager.query<HealthState[]>(
-      `SELECT health, health_failures AS failures FROM catalog.connections
+  async lock(manager: EntityManager, checked: CheckedRow): Promise<CurrentHealth | undefined> {
+    const [row] = await manager.query<CurrentHealth[]>(
+      `SELECT health, health_failures AS failures,
+              coalesce(health_checked_at > $4::timestamptz, false) AS is_newer
+         FROM catalog.connections
         WHERE tenant_id = $1 AND connection_id = $2 AND version = $3 FOR UPDATE`,
-      [checked.tenant_id, checked.connection_id, checked.version],
+      [checked.tenant_id, checked.connection_id, checked.version, checked.read_at],
     );
     return row;
   }

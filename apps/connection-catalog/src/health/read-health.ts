@@ -1,13 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { ConnectionHealthReport, HealthReason } from '@soma/contracts';
 import { TenantTransaction } from '@soma/persistence';
-import type { EntityManager } from 'typeorm';
 import { ConnectionTypes } from '../connection-types/connection-types.ts';
-import { ConnectionsRepository } from '../connections/connections.repository.ts';
 import { ReadStatus } from '../oauth/read-status.ts';
 import {
+  type CheckedRow,
   type CheckRow,
-  type DueConnection,
   HealthRepository,
   type HealthRow,
 } from './health.repository.ts';
@@ -29,47 +27,36 @@ const SENTENCES: Record<HealthReason, string> = {
 export class ReadHealth {
   constructor(
     private readonly transaction: TenantTransaction,
-    private readonly connections: ConnectionsRepository,
     private readonly repository: HealthRepository,
     private readonly types: ConnectionTypes,
     private readonly authorisations: ReadStatus,
   ) {}
 
   /** @throws {@link Problem} 404 `connection_not_found` */
-  find(tenantId: string, name: string): Promise<DueConnection> {
-    return this.transaction.run(tenantId, (manager) => this.named(manager, tenantId, name));
+  find(tenantId: string, name: string): Promise<CheckedRow> {
+    return this.transaction.run(tenantId, (manager) =>
+      this.repository.findNamed(manager, tenantId, name),
+    );
   }
 
   /** @throws {@link Problem} 404 `connection_not_found` */
-  async report(tenantId: string, name: string): Promise<ConnectionHealthReport> {
-    const token = await this.tokenOf(tenantId, name);
-    return this.transaction.run(tenantId, async (manager) => {
-      const connection = await this.named(manager, tenantId, name);
+  async report(connection: CheckedRow): Promise<ConnectionHealthReport> {
+    const token = await this.tokenOf(connection);
+    return this.transaction.run(connection.tenant_id, async (manager) => {
       const row = await this.repository.read(manager, connection);
       return toReport(row, await this.repository.history(manager, connection), token);
     });
   }
 
-  private async tokenOf(tenantId: string, name: string): Promise<ConnectionHealthReport['token']> {
-    const { type } = await this.transaction.run(tenantId, (manager) =>
-      this.connections.find(manager, tenantId, name),
-    );
+  private async tokenOf(connection: CheckedRow): Promise<ConnectionHealthReport['token']> {
+    const { tenant_id, name, type } = connection;
     const authorisation = this.types.find(type)?.authorisation;
     if (authorisation === undefined) {
       return null;
     }
-    const { status, reason, expires_at } = await this.authorisations.execute(tenantId, name);
+    const { status, reason, expires_at } = await this.authorisations.execute(tenant_id, name);
     const isUsed = authorisation === 'always' || status !== 'not_authorized';
     return isUsed ? { status, reason, expires_at } : null;
-  }
-
-  private async named(
-    manager: EntityManager,
-    tenantId: string,
-    name: string,
-  ): Promise<DueConnection> {
-    const { connection_id } = await this.connections.find(manager, tenantId, name);
-    return { tenant_id: tenantId, connection_id };
   }
 }
 

@@ -16,11 +16,12 @@ export class TestConnection {
     private readonly changes: ConnectionChanges,
   ) {}
 
-  /** @throws {@link Problem} 404 `connection_not_found` */
+  /** @throws {@link Problem} 404 `connection_not_found`, 503 `health_checks_busy` */
   async execute({ principal, origin }: Caller, name: string): Promise<ConnectionHealthReport> {
     const { tenant_id: tenantId } = principal;
-    await this.check.execute(await this.health.find(tenantId, name));
-    const report = await this.health.report(tenantId, name);
+    const row = await this.health.find(tenantId, name);
+    await this.check.execute(row);
+    const report = await this.health.report(row);
     const { health, reason } = report;
     await this.transaction.run(tenantId, (manager) =>
       this.changes.record(manager, {
