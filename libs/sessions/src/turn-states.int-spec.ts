@@ -1,9 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Principal, RowEvent } from '@soma/contracts';
-import { newIdentifier, Problem, Secret } from '@soma/kernel';
-import { migrate } from '@soma/migrations';
-import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
-import { createTestDatabase, type TestDatabase } from '@soma/testing';
+import type { RowEvent } from '@soma/contracts';
+import { newIdentifier, Problem } from '@soma/kernel';
 import {
   type Arbitrary,
   array,
@@ -13,23 +10,17 @@ import {
   nat,
   record,
 } from 'fast-check';
-import { AcceptTurns } from './accept-turns.ts';
-import { CancelTurns } from './cancel-turns.ts';
-import { type ClaimedTurn, ClaimTurn } from './claim-turn.ts';
-import { RowAnnouncer } from './row-announcer.ts';
-import { Timeline } from './timeline.ts';
-import { type CallName, ToolResults } from './tool-results.ts';
+import type { DataSource } from 'typeorm';
+import { type AcceptTurns } from './accept-turns.ts';
+import { type CancelTurns } from './cancel-turns.ts';
+import { type ClaimedTurn, type ClaimTurn } from './claim-turn.ts';
+import { acme, openTimeline } from './spec-support.ts';
+import { type Timeline } from './timeline.ts';
+import { type CallName, type ToolResults } from './tool-results.ts';
 import { TurnLostError } from './turn-fence.ts';
-import { WorkerLeases } from './worker-leases.ts';
-import { WriteTurn } from './write-turn.ts';
+import { type WorkerLeases } from './worker-leases.ts';
+import { type WriteTurn } from './write-turn.ts';
 
-class Silent extends RowAnnouncer {
-  publish(): void {
-    // Nobody listens.
-  }
-}
-
-const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
 const final = { type: 'assistant.final', message: 'hi', metadata: {} } as const;
 const ENDS = ['assistant.final', 'assistant.error', 'assistant.cancelled'];
 
@@ -57,7 +48,7 @@ interface Played {
 
 describe('the states of a turn', () => {
   const running = new AsyncDisposableStack();
-  let database: TestDatabase;
+  let owner: DataSource;
   let accept: AcceptTurns;
   let cancel: CancelTurns;
   let claims: ClaimTurn;
@@ -67,20 +58,8 @@ describe('the states of a turn', () => {
   let timeline: Timeline;
 
   beforeAll(async () => {
-    database = running.use(await createTestDatabase());
-    await migrate(new Secret(database.ownerUrl));
-    const url = new Secret(await database.loginUrl('conversation_worker'));
-    const source = await openDataSource({ url });
-    running.defer(() => source.destroy());
-    const transaction = new TenantTransaction(source);
-    accept = new AcceptTurns(transaction, new Silent());
-    cancel = new CancelTurns(transaction, new Silent());
-    claims = new ClaimTurn(transaction, new Silent());
-    turns = new WriteTurn(transaction, new Silent());
-    const sweep = new SweepTransaction(source, 'conversation_worker_sweep');
-    results = new ToolResults(transaction, sweep, new Silent());
-    leases = new WorkerLeases(sweep);
-    timeline = new Timeline(transaction);
+    ({ owner, accept, cancel, claims, turns, results, leases, timeline } =
+      await openTimeline(running));
   });
 
   afterAll(() => running.disposeAsync());
@@ -213,7 +192,7 @@ describe('the states of a turn', () => {
         checkTimeline(events);
         const count = (types: string[]) => events.filter(({ type }) => types.includes(type)).length;
         expect(count(ENDS)).toBe(count(['user.message']));
-        const ready = await database.execute(
+        const ready = await owner.query<Record<string, unknown>[]>(
           'SELECT state FROM conversation.turns WHERE session_id = $1 AND ready_at IS NOT NULL',
           [sessionId],
         );

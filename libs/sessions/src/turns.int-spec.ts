@@ -1,41 +1,28 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Principal, RowEvent } from '@soma/contracts';
-import { newIdentifier, Secret } from '@soma/kernel';
-import { migrate } from '@soma/migrations';
-import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
-import { createTestDatabase } from '@soma/testing';
+import type { RowEvent } from '@soma/contracts';
+import { newIdentifier } from '@soma/kernel';
+import { TenantTransaction } from '@soma/persistence';
 import type { DataSource } from 'typeorm';
 import { AcceptTurns } from './accept-turns.ts';
-import { CancelTurns } from './cancel-turns.ts';
-import { type ClaimedTurn, ClaimTurn } from './claim-turn.ts';
-import { FindTurns } from './find-turns.ts';
+import { type CancelTurns } from './cancel-turns.ts';
+import { type ClaimedTurn, type ClaimTurn } from './claim-turn.ts';
+import { type FindTurns } from './find-turns.ts';
 import { bodyHash } from './idempotency.ts';
-import { RowAnnouncer } from './row-announcer.ts';
-import { SessionOutbox } from './session-outbox.ts';
-import { Sessions } from './sessions.ts';
-import { StreamTickets } from './stream-tickets.ts';
-import { Timeline } from './timeline.ts';
-import type { OutboxRow } from './timeline-row.ts';
+import { type SessionOutbox } from './session-outbox.ts';
+import { type Sessions } from './sessions.ts';
+import { acme, type Announced, globex, openTimeline } from './spec-support.ts';
+import { type StreamTickets } from './stream-tickets.ts';
+import { type Timeline } from './timeline.ts';
 import { TurnLostError } from './turn-fence.ts';
-import { WorkerLeases } from './worker-leases.ts';
-import { WriteTurn } from './write-turn.ts';
+import { type WorkerLeases } from './worker-leases.ts';
+import { type WriteTurn } from './write-turn.ts';
 
-class Announced extends RowAnnouncer {
-  readonly rows: OutboxRow[] = [];
-
-  publish(rows: OutboxRow[]): void {
-    this.rows.push(...rows);
-  }
-}
-
-const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
-const globex: Principal = { subject: 'gus', tenant_id: 'globex', scopes: [] };
 const LEASE_MS = 60_000;
 const FAIR = { maxPerTenant: 100, weights: {} };
 
 describe('turns', () => {
   const running = new AsyncDisposableStack();
-  const announced = new Announced();
+  let announced: Announced;
   let owner: DataSource;
   let accept: AcceptTurns;
   let cancel: CancelTurns;
@@ -49,29 +36,20 @@ describe('turns', () => {
   let outbox: SessionOutbox;
 
   beforeAll(async () => {
-    const database = running.use(await createTestDatabase());
-    await migrate(new Secret(database.ownerUrl));
-    const connect = async (url: string): Promise<DataSource> => {
-      const source = await openDataSource({ url: new Secret(url) });
-      running.defer(() => source.destroy());
-      return source;
-    };
-    owner = await connect(database.ownerUrl);
-    const gateway = await connect(await database.loginUrl('gateway'));
-    const worker = await connect(await database.loginUrl('conversation_worker'));
-    const gatewayTransaction = new TenantTransaction(gateway);
-    const workerTransaction = new TenantTransaction(worker);
-    const workerSweep = new SweepTransaction(worker, 'conversation_worker_sweep');
-    accept = new AcceptTurns(gatewayTransaction, announced);
-    cancel = new CancelTurns(gatewayTransaction, announced);
-    sessions = new Sessions(gatewayTransaction, announced);
-    timeline = new Timeline(gatewayTransaction);
-    tickets = new StreamTickets(gatewayTransaction);
-    outbox = new SessionOutbox(new SweepTransaction(gateway, 'gateway_sweep'));
-    claims = new ClaimTurn(workerTransaction, announced);
-    turns = new WriteTurn(workerTransaction, announced);
-    find = new FindTurns(workerSweep);
-    leases = new WorkerLeases(workerSweep);
+    ({
+      announced,
+      owner,
+      accept,
+      cancel,
+      claims,
+      turns,
+      find,
+      leases,
+      timeline,
+      sessions,
+      tickets,
+      outbox,
+    } = await openTimeline(running));
   });
 
   afterAll(() => running.disposeAsync());

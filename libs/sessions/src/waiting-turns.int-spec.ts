@@ -1,32 +1,22 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Principal, type RowEvent, toolRequests } from '@soma/contracts';
-import { newIdentifier, Secret } from '@soma/kernel';
-import { migrate } from '@soma/migrations';
-import { openDataSource, SweepTransaction, TenantTransaction } from '@soma/persistence';
-import { createTestDatabase } from '@soma/testing';
+import { type RowEvent, toolRequests } from '@soma/contracts';
+import { newIdentifier } from '@soma/kernel';
+import { TenantTransaction } from '@soma/persistence';
 import type { DataSource } from 'typeorm';
-import { AcceptTurns } from './accept-turns.ts';
+import { type AcceptTurns } from './accept-turns.ts';
 import type { AwaitedCall } from './begin-wait.ts';
-import { CancelTurns } from './cancel-turns.ts';
-import { type ClaimedTurn, ClaimTurn } from './claim-turn.ts';
-import { FindTurns } from './find-turns.ts';
-import { RowAnnouncer } from './row-announcer.ts';
-import { SessionOutbox } from './session-outbox.ts';
-import { Sessions } from './sessions.ts';
-import { Timeline } from './timeline.ts';
+import { type CancelTurns } from './cancel-turns.ts';
+import { type ClaimedTurn, type ClaimTurn } from './claim-turn.ts';
+import { type FindTurns } from './find-turns.ts';
+import { type SessionOutbox } from './session-outbox.ts';
+import { type Sessions } from './sessions.ts';
+import { acme, type Announced, globex, openTimeline } from './spec-support.ts';
+import { type Timeline } from './timeline.ts';
 import type { OutboxRow } from './timeline-row.ts';
-import { type CallResult, ToolResults } from './tool-results.ts';
+import { type CallResult, type ToolResults } from './tool-results.ts';
 import { TurnLostError } from './turn-fence.ts';
-import { WorkerLeases } from './worker-leases.ts';
+import { type WorkerLeases } from './worker-leases.ts';
 import { WriteTurn } from './write-turn.ts';
-
-class Announced extends RowAnnouncer {
-  readonly rows: OutboxRow[] = [];
-
-  publish(rows: OutboxRow[]): void {
-    this.rows.push(...rows);
-  }
-}
 
 /** A connection that breaks once, after a commit and before its answer. */
 class LosesOneAnswer extends TenantTransaction {
@@ -40,15 +30,13 @@ class LosesOneAnswer extends TenantTransaction {
   }
 }
 
-const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
-const globex: Principal = { subject: 'gus', tenant_id: 'globex', scopes: [] };
 const FAIR = { maxPerTenant: 100, weights: {} };
 
 describe('a turn that waits', () => {
   const running = new AsyncDisposableStack();
-  const announced = new Announced();
+  let announced: Announced;
   let owner: DataSource;
-  let source: DataSource;
+  let worker: DataSource;
   let accept: AcceptTurns;
   let cancel: CancelTurns;
   let sessions: Sessions;
@@ -61,28 +49,21 @@ describe('a turn that waits', () => {
   let outbox: SessionOutbox;
 
   beforeAll(async () => {
-    const database = running.use(await createTestDatabase());
-    await migrate(new Secret(database.ownerUrl));
-    const connect = async (url: string): Promise<DataSource> => {
-      const source = await openDataSource({ url: new Secret(url) });
-      running.defer(() => source.destroy());
-      return source;
-    };
-    owner = await connect(database.ownerUrl);
-    const gateway = new TenantTransaction(await connect(await database.loginUrl('gateway')));
-    source = await connect(await database.loginUrl('conversation_worker'));
-    const worker = new TenantTransaction(source);
-    const sweep = new SweepTransaction(source, 'conversation_worker_sweep');
-    accept = new AcceptTurns(gateway, announced);
-    cancel = new CancelTurns(gateway, announced);
-    sessions = new Sessions(gateway, announced);
-    timeline = new Timeline(gateway);
-    claims = new ClaimTurn(worker, announced);
-    turns = new WriteTurn(worker, announced);
-    results = new ToolResults(worker, sweep, announced);
-    find = new FindTurns(sweep);
-    leases = new WorkerLeases(sweep);
-    outbox = new SessionOutbox(sweep);
+    ({
+      announced,
+      owner,
+      worker,
+      accept,
+      cancel,
+      sessions,
+      timeline,
+      claims,
+      turns,
+      results,
+      find,
+      leases,
+      outbox,
+    } = await openTimeline(running));
     await leases.beat('worker', 600_000);
   });
 
@@ -347,7 +328,7 @@ describe('a turn that waits', () => {
     const turn = await claimed(sessionId);
     const calls = [callOf(), callOf()];
 
-    await new WriteTurn(new LosesOneAnswer(source), announced).wait(turn, {
+    await new WriteTurn(new LosesOneAnswer(worker), announced).wait(turn, {
       ...{ text: 'Hm.', calls, call: { outcome: 'finished' as const } },
     });
 

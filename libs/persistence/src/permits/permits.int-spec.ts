@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { loadConfig, newIdentifier, type Problem, sleep, TransientError } from '@soma/kernel';
-import { createTestRedis, startTcpProxy, type TcpProxy, until } from '@soma/testing';
-import { z } from 'zod';
-import { RedisConnection } from '../redis/redis-connection.ts';
-import { redisSettings } from '../redis/redis-settings.ts';
+import { newIdentifier, type Problem, sleep, TransientError } from '@soma/kernel';
+import { type TcpProxy, until } from '@soma/testing';
+import { startTestRedis, type TestRedis } from '../redis/spec-support.ts';
 import { LocalPermits } from './local-permits.ts';
 import type { PermitStore } from './permit-store.ts';
 import { type Permit, Permits } from './permits.ts';
@@ -19,28 +17,15 @@ const AT_ONCE = { deadlineMs: 0 };
 
 describe('permits', () => {
   const running = new AsyncDisposableStack();
-  let redisUrl: URL;
+  let connect: TestRedis['connect'];
   let proxy: TcpProxy;
 
   beforeAll(async () => {
-    redisUrl = new URL((await createTestRedis()).url);
-    proxy = running.use(await startTcpProxy(Number(redisUrl.port)));
+    ({ connect, proxy } = await startTestRedis(running));
   });
   afterAll(() => running.disposeAsync());
 
-  async function connect(port = redisUrl.port): Promise<RedisConnection> {
-    const url = new URL(redisUrl);
-    url.port = port;
-    const config = loadConfig(z.object(redisSettings), { REDIS_URL: url.href });
-    const connection = new RedisConnection(config);
-    running.defer(() => {
-      connection.onApplicationShutdown();
-    });
-    await connection.onModuleInit();
-    return connection;
-  }
-
-  const newPod = async (port?: string): Promise<Permits> =>
+  const newPod = async (port?: number): Promise<Permits> =>
     new Permits(await connect(port), 20_000);
 
   /** How many of so many are granted at once. */
@@ -211,7 +196,7 @@ describe('permits', () => {
   });
 
   it('goes on by the same limits in each pod while Redis is away, and comes back to it', async () => {
-    const pod = await newPod(String(proxy.port));
+    const pod = await newPod(proxy.port);
     const other = await newPod();
     await takeMany([pod], 'before', 1);
 

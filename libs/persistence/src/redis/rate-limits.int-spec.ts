@@ -1,44 +1,23 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { loadConfig, type Quota, sleep } from '@soma/kernel';
-import { createTestRedis, freePort, startTcpProxy, type TcpProxy, until } from '@soma/testing';
-import { z } from 'zod';
+import { type Quota, sleep } from '@soma/kernel';
+import { freePort, type TcpProxy, until } from '@soma/testing';
 import { RateLimits } from './rate-limits.ts';
-import { RedisConnection } from './redis-connection.ts';
-import { redisSettings } from './redis-settings.ts';
+import { startTestRedis, type TestRedis } from './spec-support.ts';
 
 const QUOTA = { limit: 5, windowMs: 60_000 };
 
 describe('RateLimits', () => {
   const running = new AsyncDisposableStack();
-  let redisUrl: URL;
+  let connect: TestRedis['connect'];
   let proxy: TcpProxy;
 
   beforeAll(async () => {
-    redisUrl = new URL((await createTestRedis()).url);
-    proxy = running.use(await startTcpProxy(Number(redisUrl.port)));
+    ({ connect, proxy } = await startTestRedis(running));
   });
   afterAll(() => running.disposeAsync());
 
-  /** One pod, once it has reached Redis. */
-  async function startPod(port = redisUrl.port): Promise<RateLimits> {
-    const url = new URL(redisUrl);
-    url.port = port;
-    const config = loadConfig(z.object(redisSettings), { REDIS_URL: url.href });
-    const connection = new RedisConnection(config);
-    await connection.onModuleInit();
-    running.defer(() => {
-      connection.onApplicationShutdown();
-    });
-    for (let tries = 0; tries < 100; tries++) {
-      const isUp = await connection.check().then(
-        () => true,
-        () => false,
-      );
-      if (isUp) break;
-      await sleep(10);
-    }
-    return new RateLimits(connection);
-  }
+  const startPod = async (port?: number): Promise<RateLimits> =>
+    new RateLimits(await connect(port));
 
   /** How many of so many are granted to each pod at once. */
   async function takeMany(
@@ -83,7 +62,7 @@ describe('RateLimits', () => {
   });
 
   it('asks Redis for nothing while it holds some', async () => {
-    const pod = await startPod(String(proxy.port));
+    const pod = await startPod(proxy.port);
     const large = { limit: 1_000, windowMs: 60_000 };
     const left = [(await pod.take('held', large)).remaining];
 
@@ -107,16 +86,13 @@ describe('RateLimits', () => {
   });
 
   it('goes on by the same limits in each pod while Redis is away, never by none', async () => {
-    const pods = [
-      await startPod(String(await freePort())),
-      await startPod(String(await freePort())),
-    ];
+    const pods = [await startPod(await freePort()), await startPod(await freePort())];
 
     expect(await takeMany(pods, { key: 'away', each: 20 })).toBe(10);
   });
 
   it('does not wait for a Redis that hangs, and comes back to it', async () => {
-    const pod = await startPod(String(proxy.port));
+    const pod = await startPod(proxy.port);
     const other = await startPod();
     expect(await takeMany([pod], { key: 'hangs', each: 2 })).toBe(2);
 
