@@ -169,7 +169,7 @@ describe('permits', () => {
   });
 
   it('tells Redis later what it did not hear: permits that are back, and pauses', async () => {
-    const pod = await newPod(String(proxy.port));
+    const pod = await newPod(proxy.port);
     const other = await newPod();
     const limits = { perMinute: 6_000, concurrency: 1 };
     const isGranted = (at: Permits, key: string): Promise<boolean> =>
