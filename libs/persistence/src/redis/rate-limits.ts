@@ -16,11 +16,7 @@ import { Logger } from '@nestjs/common';
 import { type Quota, type QuotaGrant, withinLimit } from '@soma/kernel';
 import { counter } from '@soma/observability';
 import { LRUCache } from 'lru-cache';
-import {
-  type RateLimiterAbstract,
-  RateLimiterMemory,
-  RateLimiterRedis,
-} from 'rate-limiter-flexible';
+import { type RateLimiterAbstract, RateLimiterRedis } from 'rate-limiter-flexible';
 import type { RedisConnection } from './redis-connection.ts';
 
 /** A Redis that takes longer costs every request that long: then this pod counts by itself. */
@@ -49,7 +45,15 @@ interface Lease {
   endsAt: number;
   /** Requests that wait until more has been taken. */
   waiting: number;
+  /** What this pod counted while Redis was away. */
+  alone: { consumed: number; endsAt: number };
   renewal: Promise<void> | undefined;
+}
+
+/** How much of a window is used, and when it ends. */
+interface Counted {
+  consumedPoints: number;
+  msBeforeNext: number;
 }
 
 /** Counts requests against quotas, over all pods. It never fails. */
@@ -57,7 +61,6 @@ export class RateLimits {
   readonly #logger = new Logger(RateLimits.name);
   readonly #leases = new LRUCache<string, Lease>({ max: MAX_KEYS });
   readonly #shared: RateLimiterAbstract;
-  readonly #own = new RateLimiterMemory(COUNTING);
   #pausedUntil = 0;
 
   constructor(redis: RedisConnection) {
@@ -88,7 +91,8 @@ export class RateLimits {
     if (known !== undefined) {
       return known;
     }
-    const lease = { held: 0, remaining: 0, endsAt: 0, waiting: 0, renewal: undefined };
+    const alone = { consumed: 0, endsAt: 0 };
+    const lease = { held: 0, remaining: 0, endsAt: 0, waiting: 0, alone, renewal: undefined };
     this.#leases.set(key, lease);
     return lease;
   }
@@ -98,32 +102,48 @@ export class RateLimits {
     await setImmediate();
     const block = Math.min(MAX_BLOCK, Math.floor(limit * SHARE));
     const wanted = Math.max(1, block, lease.waiting);
-    const { consumedPoints, msBeforeNext } = await this.#count(key, wanted, windowMs / 1000);
+    const { consumedPoints, msBeforeNext } =
+      (await this.#countShared(key, wanted, windowMs / 1000)) ??
+      countAlone(lease, wanted, windowMs);
     lease.held = Math.max(0, Math.min(wanted, limit - (consumedPoints - wanted)));
     lease.remaining = Math.max(0, limit - consumedPoints);
     lease.endsAt = performance.now() + msBeforeNext;
     lease.renewal = undefined;
   }
 
-  /** Counts beyond the limit too: then the window has nothing left for anybody. */
-  async #count(
+  /**
+   * Counts beyond the limit too: then the window has nothing left for anybody. Undefined where Redis
+   * does not answer.
+   */
+  async #countShared(
     key: string,
     points: number,
     customDuration: number,
-  ): Promise<{ consumedPoints: number; msBeforeNext: number }> {
-    if (performance.now() >= this.#pausedUntil) {
-      try {
-        return await withinLimit(LIMIT_MS, () =>
-          this.#shared.penalty(key, points, { customDuration }),
-        );
-      } catch (error) {
-        this.#pausedUntil = performance.now() + PAUSE_MS;
-        this.#logger.debug({ error, message: 'Requests are counted by this pod alone.' });
-      }
+  ): Promise<Counted | undefined> {
+    if (performance.now() < this.#pausedUntil) {
+      return undefined;
     }
-    local.inc(points);
-    return this.#own.penalty(key, points, { customDuration });
+    try {
+      return await withinLimit(LIMIT_MS, () =>
+        this.#shared.penalty(key, points, { customDuration }),
+      );
+    } catch (error) {
+      this.#pausedUntil = performance.now() + PAUSE_MS;
+      this.#logger.debug({ error, message: 'Requests are counted by this pod alone.' });
+      return undefined;
+    }
   }
+}
+
+/** In the lease, so that however many keys come while Redis is away, no more are remembered. */
+function countAlone({ alone }: Lease, points: number, windowMs: number): Counted {
+  const now = performance.now();
+  if (now >= alone.endsAt) {
+    Object.assign(alone, { consumed: 0, endsAt: now + windowMs });
+  }
+  alone.consumed += points;
+  local.inc(points);
+  return { consumedPoints: alone.consumed, msBeforeNext: alone.endsAt - now };
 }
 
 /** Whether there is no need to ask: it holds some, or the window has no more for anybody. */

@@ -1,4 +1,5 @@
 import { Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import { withinLimit } from '@soma/kernel';
 import { type ChainableCommander, Redis } from 'ioredis';
 import type { RedisConfig } from './redis-settings.ts';
 
@@ -34,9 +35,12 @@ export class RedisConnection implements OnApplicationShutdown, OnModuleInit {
     });
   }
 
-  /** Waits for the first try alone: what goes wrong is told by the event, and tried again. */
+  /**
+   * Waits a moment, so that the first requests find it, and no longer: a Redis that loads its data
+   * takes minutes. What goes wrong is told by the event, and tried again.
+   */
   async onModuleInit(): Promise<void> {
-    await this.client.connect().catch(() => undefined);
+    await withinLimit(LIMIT_MS, () => this.client.connect()).catch(() => undefined);
   }
 
   /** @throws What the driver says when Redis does not answer. */
