@@ -20,15 +20,9 @@ import { GrantsRepository } from './grants/grants.repository.ts';
 import { ProviderPauses } from './grants/provider-pauses.ts';
 import { RenewGrant } from './grants/renew-grant.ts';
 import { TokenSecrets } from './grants/token-secrets.ts';
-import {
-  addConnection,
-  connectionTo,
-  initiate,
-  OAUTH_SETTINGS,
-  TestBrowser,
-  TestProvider,
-  tokenOf,
-} from './spec-support.ts';
+import { addConnection, connectionTo, initiate, OAUTH_SETTINGS, tokenOf } from './spec-support.ts';
+import { TestBrowser } from './browser/spec-support.ts';
+import { TestProvider } from './provider/spec-support.ts';
 
 const PODS = 50;
 const REFRESH = 'refresh_token';

@@ -20,12 +20,12 @@ import {
   connectionTo,
   initiate,
   OAUTH_SETTINGS,
-  startTokenEndpoint,
-  TestBrowser,
   type TestConnection,
-  TestProvider,
   tokenOf,
 } from './spec-support.ts';
+import { TestBrowser } from './browser/spec-support.ts';
+import { TestProvider } from './provider/spec-support.ts';
+import { startTokenEndpoint } from './servers/spec-support.ts';
 
 const REFRESH = 'refresh_token';
 

@@ -13,15 +13,17 @@ import {
   connectionTo,
   initiate,
   OAUTH_SETTINGS,
+  type TestConnection,
+  tokenOf,
+} from './spec-support.ts';
+import { TestBrowser } from './browser/spec-support.ts';
+import { TestProvider } from './provider/spec-support.ts';
+import {
   startFormProvider,
   startGuardedServer,
   startServer,
-  TestBrowser,
-  type TestConnection,
-  TestProvider,
   type TestServer,
-  tokenOf,
-} from './spec-support.ts';
+} from './servers/spec-support.ts';
 
 describe('authorising a connection', () => {
   const running = new AsyncDisposableStack();
