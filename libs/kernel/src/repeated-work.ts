@@ -33,7 +33,8 @@ export class RepeatedWork {
 
   /** Ends the pause early. Called while the work is being done, it is done once more at once. */
   wake(): void {
-    this.#pause.abort();
+    // An abort makes an error with its stack, also when there was one before.
+    if (!this.#pause.signal.aborted) this.#pause.abort();
   }
 
   /** Begins nothing more, and waits for what is under way. */

@@ -159,19 +159,44 @@ function outcomeOf(error: unknown, tried: string): unknown {
 
 /** The same answer, whose body fails when it goes beyond the limit. */
 function limited(response: Response, maxBytes: number): Response {
-  let size = 0;
-  const counting = new TransformStream<Uint8Array, Uint8Array>({
-    transform: (piece, controller) => {
-      size += piece.byteLength;
-      if (size > maxBytes) {
-        throw tooLarge(maxBytes);
-      }
-      controller.enqueue(piece);
-    },
-  });
   const { status, statusText, headers } = response;
-  const body = response.body?.pipeThrough(counting) ?? null;
+  if (response.body === null || isShort(headers, maxBytes)) {
+    return response;
+  }
+  const body = limitedBody(response.body, maxBytes);
   return new Response(body, { status, statusText, headers });
+}
+
+/** Whether it says how long it is: no more of it is read than that. What is packed may be longer. */
+function isShort(headers: Headers, maxBytes: number): boolean {
+  const length = headers.get('content-length');
+  return length !== null && Number(length) <= maxBytes && !headers.has('content-encoding');
+}
+
+/** By hand: a stream that is piped through another one costs more than the request. */
+function limitedBody(
+  body: ReadableStream<Uint8Array>,
+  maxBytes: number,
+): ReadableStream<Uint8Array> {
+  const reader = body.getReader();
+  let size = 0;
+  return new ReadableStream<Uint8Array>({
+    pull: async (controller) => {
+      const { value } = await reader.read();
+      if (value === undefined) {
+        controller.close();
+        return;
+      }
+      size += value.byteLength;
+      if (size > maxBytes) {
+        const error = tooLarge(maxBytes);
+        await reader.cancel(error);
+        throw error;
+      }
+      controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
 }
 
 function tooLarge(maxBytes: number): Problem {
