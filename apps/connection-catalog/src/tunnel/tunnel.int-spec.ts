@@ -4,11 +4,14 @@ import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { ServiceTokens } from '@soma/auth';
+import type { AuditEvent } from '@soma/contracts';
 import { Secret } from '@soma/kernel';
 import { until } from '@soma/testing';
 import {
   type CatalogServers,
   createCatalogServers,
+  listenToAudit,
   startCatalog,
   type TestAnswer,
   type TestCatalog,
@@ -32,10 +35,12 @@ describe('the tunnel', () => {
   let cloudflared: StandIn;
   let pod: TestCatalog;
   let other: TestCatalog;
+  let audited: AuditEvent[];
 
   beforeAll(async () => {
     cloudflared = running.use(await putCloudflared());
     servers = await createCatalogServers(running);
+    audited = await listenToAudit(servers, running);
     pod = running.use(await startCatalog(servers, ON));
     other = running.use(await startCatalog(servers, ON));
   });
@@ -52,6 +57,23 @@ describe('the tunnel', () => {
   const stop = (at = pod): Promise<TestAnswer> => at.send('POST', `${TUNNEL}/stop`, OPERATOR);
   const status = async (at = pod): Promise<unknown> =>
     (await at.send('GET', `${TUNNEL}/status`, OPERATOR)).body;
+
+  /** As another service, for any tenant. */
+  async function statusForServices(): Promise<unknown> {
+    const tokens = new ServiceTokens({
+      tokenUrl: servers.issuer.tokenUrl,
+      clientId: 'webhooks',
+      clientSecret: new Secret('secret'),
+    });
+    const principal = { tenant_id: 'acme', subject: 'webhooks', scopes: [] };
+    const response = await fetch(`${pod.url}/internal/v1/tunnel`, {
+      headers: {
+        authorization: `Bearer ${(await tokens.tokenFor('connection-catalog')).reveal()}`,
+        ...(await tokens.principalHeader('connection-catalog', principal)),
+      },
+    });
+    return response.json();
+  }
 
   async function untilNoneRuns(): Promise<void> {
     await until(async () => (await cloudflared.running()).length === 0);
@@ -76,6 +98,22 @@ describe('the tunnel', () => {
     expect(stopped).toMatchObject({ status: 200, body: { state: 'stopped', public_url: null } });
     expect(await cloudflared.running()).toEqual([]);
     expect((await stop()).body).toMatchObject({ state: 'stopped' });
+  });
+
+  it('is told to the audit log, and to services that ask for its address', async () => {
+    const before = audited.length;
+    await start();
+    const told = await statusForServices();
+    await stop(other);
+    await stop(other);
+
+    expect(told).toMatchObject({ state: 'running', public_url: 'https://hooks.example.com' });
+    const lines = await until(() => audited.length >= before + 2 && audited.slice(before));
+    expect(lines).toMatchObject([
+      { tenant_id: 'soma', action: 'tunnel.started', outcome: 'success' },
+      { tenant_id: 'soma', action: 'tunnel.stopped', outcome: 'success' },
+    ]);
+    expect((await pod.send('GET', '/internal/v1/tunnel', OPERATOR)).status).toBe(401);
   });
 
   it('keeps the token out of what `ps` shows (P8)', async () => {
