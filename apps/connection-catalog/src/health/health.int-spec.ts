@@ -2,8 +2,9 @@ import { once } from 'node:events';
 import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startObjectStorage, until } from '@soma/testing';
+import { ownCertificate, startObjectStorage, until } from '@soma/testing';
 import { SMTPServer } from 'smtp-server';
 import {
   type CatalogServers,
@@ -61,7 +62,7 @@ function greet(response: ServerResponse, { id }: { id: string }, way: string): v
 }
 
 const SETTINGS = {
-  OUTBOUND_ALLOWED_HOSTS: '127.0.0.1',
+  OUTBOUND_ALLOWED_HOSTS: '127.0.0.1,localhost',
   INTEGRATIONS_HEALTH_CHECK_INTERVAL_SECONDS: '3600',
 };
 
@@ -251,6 +252,28 @@ describe('the health of connections', () => {
       reason: 'credential_refused',
     });
     expect(mails).toEqual([]);
+  });
+
+  it('signs in at a mail server that it can trust, over TLS alone', async () => {
+    const { pfx, passphrase, certificate } = await ownCertificate('localhost');
+    const before = getCACertificates('default');
+    setDefaultCACertificates([...before, certificate]);
+    running.defer(() => {
+      setDefaultCACertificates(before);
+    });
+    const tried: (string | boolean | undefined)[] = [];
+    const server = new SMTPServer({
+      ...{ pfx, passphrase },
+      onAuth: ({ username }, { secure }, done) => {
+        tried.push(username, secure);
+        done(null, { user: username });
+      },
+    });
+    const port = await listen(server, running);
+    const fields = { host: 'localhost', port, username: 'soma', password: TOKEN };
+
+    expect(await check('smtp', fields)).toMatchObject({ health: 'healthy' });
+    expect(tried).toEqual(['soma', true]);
   });
 
   it('takes no password to a mail server that nobody can trust', async () => {
