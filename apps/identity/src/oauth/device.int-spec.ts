@@ -72,6 +72,8 @@ describe('a command line (RFC 8628)', () => {
     userId: string,
   ): Promise<Response> {
     const enter = await browser.fetch('/oauth/device');
+    expect(enter.headers.get('cache-control')).toBe('no-store');
+    expect(enter.headers.get('x-content-type-options')).toBe('nosniff');
     const shown = await submit(browser, await enter.text(), { user_code });
     const page = await shown.text();
     expect(page).toContain('The command line');
@@ -102,8 +104,6 @@ describe('a command line (RFC 8628)', () => {
 
     expect(device.verification_uri).toBe(`${ISSUER}/oauth/device`);
     expect(end.headers.get('content-security-policy')).toMatch("default-src 'none'");
-    expect(end.headers.get('cache-control')).toBe('no-store');
-    expect(end.headers.get('x-content-type-options')).toBe('nosniff');
     expect(await end.text()).toContain('Device connected');
     expect(status).toBe(200);
     expect(claimsOf(tokens.access_token)).toMatchObject({
