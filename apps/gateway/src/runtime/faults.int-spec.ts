@@ -156,4 +156,22 @@ describe('a gateway whose servers fail', () => {
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
     expect(await countUnpublished()).toBe(0);
   });
+
+  it('removes what has had its time also while restored sessions cannot be erased', async () => {
+    await postgres.execute(`
+      REVOKE SELECT ON conversation.erased_sessions FROM gateway_sweep;
+      INSERT INTO conversation.idempotency_keys
+             (tenant_id, subject, operation, key, body_hash, created_at)
+      VALUES ('acme', 'ann', 'POST /', 'old', '', now() - interval '25 hours')`);
+
+    // A pod looks when it starts.
+    running.use(await startGateway(servers));
+
+    await until(async () => {
+      const left = await postgres.execute(
+        `SELECT FROM conversation.idempotency_keys WHERE key = 'old'`,
+      );
+      return left.length === 0;
+    });
+  });
 });
