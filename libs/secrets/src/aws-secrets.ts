@@ -2,7 +2,9 @@ import {
   CreateSecretCommand,
   DeleteSecretCommand,
   DescribeSecretCommand,
+  type DescribeSecretResponse,
   GetSecretValueCommand,
+  InvalidRequestException,
   PutSecretValueCommand,
   ResourceExistsException,
   ResourceNotFoundException,
@@ -10,11 +12,13 @@ import {
   type SecretsManagerClientConfig,
   SecretsManagerServiceException,
 } from '@aws-sdk/client-secrets-manager';
-import { Secret, TransientError } from '@soma/kernel';
+import { Secret, sleep, TransientError } from '@soma/kernel';
 import type { SecretBackend, SecretLocation } from './secret-backend.ts';
 
-/** How often somebody else may take the version that a write wanted. */
+/** How often somebody else may take the version that a write wanted, or AWS still deletes the one before. */
 const TRIES = 10;
+/** AWS deletes a secret by and by, and has no new one of its name meanwhile. */
+const DELETION_PAUSE_MS = 500;
 
 /**
  * Keeps secrets in AWS Secrets Manager.
@@ -35,10 +39,17 @@ export class AwsSecrets implements SecretBackend {
   async write(location: SecretLocation, value: Secret): Promise<number> {
     const name = nameOf(location);
     for (let tries = 0; tries < TRIES; tries += 1) {
-      const version = ((await this.#newestVersion(name)) ?? 0) + 1;
-      if (await this.#store(name, { version, value })) return version;
+      const secret = await orUndefined(
+        this.#client.send(new DescribeSecretCommand({ SecretId: name })),
+      );
+      const version = newestOf(secret) + 1;
+      const isDeleted = secret?.DeletedDate !== undefined;
+      if (!isDeleted && (await this.#store(name, { version, value }))) return version;
+      if (isDeleted) await sleep(DELETION_PAUSE_MS);
     }
-    throw new TransientError('A write to AWS, which others always came before');
+    throw new TransientError(
+      'A write to AWS, which others came before or which deletes the secret,',
+    );
   }
 
   async read(location: SecretLocation, version?: number): Promise<Secret | undefined> {
@@ -59,7 +70,7 @@ export class AwsSecrets implements SecretBackend {
     await orUndefined(this.#client.send(command));
   }
 
-  /** False where somebody else has taken the version. */
+  /** False where it is to be tried again: somebody else has taken the version, or AWS still deletes it. */
   async #store(
     name: string,
     { version, value }: { version: number; value: Secret },
@@ -74,18 +85,18 @@ export class AwsSecrets implements SecretBackend {
       return true;
     } catch (error) {
       if (error instanceof ResourceExistsException) return false;
+      if (isBeingDeleted(error)) {
+        await sleep(DELETION_PAUSE_MS);
+        return false;
+      }
       throw error;
     }
   }
+}
 
-  /** Undefined while there is no secret. AWS labels the newest version, and the one before it. */
-  async #newestVersion(name: string): Promise<number | undefined> {
-    const answer = await orUndefined(
-      this.#client.send(new DescribeSecretCommand({ SecretId: name })),
-    );
-    if (answer === undefined) return undefined;
-    return Math.max(0, ...Object.keys(answer.VersionIdsToStages ?? {}).map(Number));
-  }
+/** 0 while there is no secret. AWS labels the newest version, and the one before it. */
+function newestOf(secret: DescribeSecretResponse | undefined): number {
+  return Math.max(0, ...Object.keys(secret?.VersionIdsToStages ?? {}).map(Number));
 }
 
 /** None of its parts has a slash. */
@@ -102,7 +113,7 @@ async function orUndefined<Answer>(answer: Promise<Answer>): Promise<Answer | un
   try {
     return await translated(answer);
   } catch (error) {
-    if (error instanceof ResourceNotFoundException) return undefined;
+    if (error instanceof ResourceNotFoundException || isBeingDeleted(error)) return undefined;
     throw error;
   }
 }
@@ -113,6 +124,11 @@ async function translated<Answer>(answer: Promise<Answer>): Promise<Answer> {
   } catch (error) {
     throw isTransient(error) ? new TransientError('A request to AWS', { cause: error }) : error;
   }
+}
+
+/** AWS has one exception for all that a secret's state forbids, and says which in a sentence. */
+function isBeingDeleted(error: unknown): boolean {
+  return error instanceof InvalidRequestException && /delet/i.test(error.message);
 }
 
 /** What its client has tried again in vain: AWS does not answer, has a fault, or is asked too often. */

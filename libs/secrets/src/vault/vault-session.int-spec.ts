@@ -25,6 +25,8 @@ class FarSide {
   private readonly live = new Set<string>();
   private readonly server: Server;
   renews = true;
+  /** What the policy refuses everybody. */
+  denied = '';
   status = 200;
   /** Of a token that somebody else made. */
   ttl = LEASE_SECONDS;
@@ -81,6 +83,7 @@ class FarSide {
   private grant(path: string, token: string | undefined): [number, object] {
     if (path.endsWith('/login')) return [200, this.newLease()];
     if (token === undefined || !this.live.has(token)) return [403, { errors: ['denied'] }];
+    if (path === this.denied) return [403, { errors: ['denied'] }];
     if (path.endsWith('/lookup-self')) return [200, { data: { ttl: this.ttl, renewable: true } }];
     if (path.endsWith('/renew-self')) {
       return this.renews ? [200, leaseOf(token)] : [400, { errors: ['lease is not renewable'] }];
@@ -147,6 +150,7 @@ describe('VaultSession', () => {
     await ask();
     await writeFile(tokenFile, 'jwt-two\n');
     vault.revokeAll();
+    pass(60);
     await ask();
     await rm(folder, { recursive: true });
 
@@ -202,9 +206,21 @@ describe('VaultSession', () => {
   it('signs in again, once, when its token is refused', async () => {
     await ask();
     vault.revokeAll();
+    pass(60);
     await ask();
 
     expect(vault.paths()).toEqual([LOGIN, ASK, ASK, LOGIN, ASK]);
+  });
+
+  it('does not sign in again and again for what the policy refuses', async () => {
+    vault.denied = ASK;
+    for (const seconds of [0, 60, 1, 1]) {
+      pass(seconds);
+      await expect(ask()).rejects.toThrow('403');
+    }
+
+    // A token that was there for a while may have been revoked: it is exchanged, once.
+    expect(vault.paths()).toEqual([LOGIN, ASK, ASK, LOGIN, ASK, ASK, ASK]);
   });
 
   it('goes on with its token while renewing fails, for as long as it lasts', async () => {

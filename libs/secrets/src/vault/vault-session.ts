@@ -5,6 +5,8 @@ import { z } from 'zod';
 const TIMEOUT_MS = 3_000;
 /** A token is renewed once this part of its life is over; the rest bridges a failing Vault. */
 const RENEW_AFTER = 2 / 3;
+/** A token this young was not revoked: what it is refused, the policy refuses. */
+const YOUNG_MS = 10_000;
 const LOOK_UP = 'auth/token/lookup-self';
 /** Where Kubernetes puts the token of a pod's service account. */
 const SERVICE_ACCOUNT_TOKEN = '/var/run/secrets/kubernetes.io/serviceaccount/token';
@@ -46,6 +48,7 @@ export class VaultError extends Error {
 interface Lease {
   token: Secret;
   isRenewable: boolean;
+  since: number;
   renewAt: number;
   expiresAt: number;
 }
@@ -71,13 +74,15 @@ export class VaultSession {
   async request(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown> {
     const lease = await this.leased();
     const answer = await this.send(method, path, { body, token: lease.token });
-    if (answer.status !== 403) {
+    const isYoung = Date.now() - lease.since < YOUNG_MS;
+    if (answer.status !== 403 || isYoung) {
       return readAnswer(answer, path);
     }
     // Revoked before its time, as when Vault was restored. Where a new one is refused too, it is the
     // policy that refuses.
     await answer.body?.cancel();
-    this.lease = undefined;
+    // Unless another request has got a new one meanwhile.
+    if (this.lease === lease) this.lease = undefined;
     const { token } = await this.leased();
     return readAnswer(await this.send(method, path, { body, token }), path);
   }
@@ -193,6 +198,7 @@ function leaseFrom(
   return {
     token,
     isRenewable,
+    since: askedAt,
     renewAt: askedAt + lifeMs * RENEW_AFTER,
     expiresAt: askedAt + lifeMs,
   };
