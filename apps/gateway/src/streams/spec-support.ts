@@ -1,9 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
-import { conversationOutbound, type RowType, type SessionEvent } from '@soma/contracts';
-import { newIdentifier, sleep } from '@soma/kernel';
-import type { CoalescingProducer } from '@soma/messaging';
-import type { TestDatabase } from '@soma/testing';
+import type { SessionEvent } from '@soma/contracts';
+import { sleep } from '@soma/kernel';
 import { WebSocket } from 'ws';
 
 /** Opens a WebSocket, when the server is ready. Any other refusal rejects with its status. */
@@ -109,99 +107,4 @@ export function outline(received: Received[]): [string, number, string][] {
     else events.push([event.type, event.seq, event.message]);
   }
   return events;
-}
-
-/** Answers a turn as a worker does: rows into the timeline, and what others hear into Kafka. */
-export class ScriptedTurn {
-  readonly sessionId: string;
-  readonly #turnId: string;
-  /** Of all that it has written, in bytes. */
-  writtenBytes = 0;
-  #startedSeq = 0;
-  #text = '';
-  #repeating: NodeJS.Timeout | undefined;
-
-  constructor(
-    private readonly database: TestDatabase,
-    private readonly producer: CoalescingProducer,
-    { sessionId, turnId }: { sessionId: string; turnId: string },
-  ) {
-    this.sessionId = sessionId;
-    this.#turnId = turnId;
-  }
-
-  /** Commits a row. Unless told otherwise Kafka hears of it. */
-  async row(type: RowType, fields: object = {}, { isHeard = true } = {}): Promise<void> {
-    const [session] = await this.database.execute(
-      `UPDATE conversation.sessions SET last_seq = last_seq + 1
-        WHERE session_id = $1 RETURNING last_seq`,
-      [this.sessionId],
-    );
-    const seq = Number(session?.['last_seq']);
-    const row = { type, event_id: newIdentifier(), seq, cursor: `${seq}.0`, message: '' };
-    const envelope = JSON.stringify({ ...this.#envelope(), ...row, persona_id: null, ...fields });
-    await this.database.execute(
-      `INSERT INTO conversation.session_events (tenant_id, session_id, seq, event_id, turn_id,
-              type, envelope, occurred_at, published_at)
-       VALUES ('acme', $1, $2, $3, $4, $5, $6, now(), now())`,
-      [this.sessionId, seq, row.event_id, this.#turnId, type, envelope],
-    );
-    clearInterval(this.#repeating);
-    if (type === 'assistant.started') this.#open(seq);
-    if (isHeard) await this.#publish(envelope);
-  }
-
-  /** As long as the answer is open its whole text is repeated, for those who lack a part of it. */
-  #open(seq: number): void {
-    this.#startedSeq = seq;
-    this.#repeating = setInterval(() => {
-      // What Kafka does not take is repeated again; and it is closed before an answer is left open.
-      if (this.#text !== '') this.repeatText().catch(() => undefined);
-    }, 2_000).unref();
-  }
-
-  /** Streams a piece of the answer, by default the next one. */
-  async piece(message: string, from = this.#text.length): Promise<void> {
-    this.#text = this.#text.slice(0, from) + message;
-    const seq = this.#startedSeq;
-    const to = this.#text.length;
-    const place = { seq, started_seq: seq, from, to, cursor: `${seq}.${to}` };
-    const piece = { ...this.#envelope(), type: 'assistant.delta', message, ...place };
-    await this.#publish(JSON.stringify(piece));
-  }
-
-  async thinking(message: string): Promise<void> {
-    const seq = this.#startedSeq;
-    const to = this.#text.length;
-    const place = { seq, started_seq: seq, from: to, to, cursor: `${seq}.${to}` };
-    const piece = { ...this.#envelope(), type: 'assistant.thinking', message, ...place };
-    await this.#publish(JSON.stringify(piece));
-  }
-
-  get text(): string {
-    return this.#text;
-  }
-
-  async repeatText(): Promise<void> {
-    await this.piece(this.#text, 0);
-  }
-
-  #envelope(): object {
-    return {
-      schema: conversationOutbound.version,
-      tenant_id: 'acme',
-      session_id: this.sessionId,
-      turn_id: this.#turnId,
-      principal: { subject: 'conversation-worker' },
-      occurred_at: new Date().toISOString(),
-      role: 'assistant',
-      metadata: {},
-    };
-  }
-
-  async #publish(value: string): Promise<void> {
-    this.writtenBytes += Buffer.byteLength(value);
-    const key = `acme:${this.sessionId}`;
-    await this.producer.send({ topic: conversationOutbound.name, key, value });
-  }
 }

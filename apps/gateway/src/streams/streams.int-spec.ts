@@ -1,254 +1,37 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { SessionEvent } from '@soma/contracts';
-import { loadConfig, newIdentifier } from '@soma/kernel';
-import { CoalescingProducer, KafkaConnection } from '@soma/messaging';
-import { createLogger } from '@soma/observability';
-import { openEventStream, patientFetch, type TestDatabase, until } from '@soma/testing';
-import { gatewayConfig } from '../gateway.config.ts';
-import { createGatewayServers, startGateway, type TestServers } from '../spec-support.ts';
-import {
-  openSocket,
-  outline,
-  readSocket,
-  type Received,
-  ScriptedTurn,
-  startCuttingRelay,
-} from './spec-support.ts';
-
-const PIECES = [
-  'Gr\u00fc\u00dfe \u{1f44b}\u{1f3fd}',
-  ', e\u0301t ',
-  '"\u{1f469}\u200d\u{1f52c}"\n',
-];
-const TEXT = PIECES.join('');
-
-const WHOLE = [
-  ['user.message', 1, 'Hello'],
-  ['assistant.started', 2, ''],
-  ['assistant.delta', 2, TEXT],
-  ['assistant.final', 3, TEXT],
-];
-
-/** The message that opens the turn, and what frames have besides their envelopes, at most. */
-const MESSAGE_BYTES = 1000;
-const CUTS_AT_ONCE = 200;
-/** The framing has been cut at every byte by then; here the steps are. */
-const STEP_CUT_BYTES = 37;
-
-const isFinal = ({ type }: SessionEvent): boolean => type === 'assistant.final';
-const endsText = (event: SessionEvent): boolean => 'to' in event && event.to === TEXT.length;
-
-interface Pod {
-  url: string;
-  stop: () => Promise<void>;
-}
-
-interface ReadOptions {
-  until?: (event: SessionEvent) => boolean;
-  cutAfterBytes?: number;
-  lastId?: string | undefined;
-  onOpen?: () => void;
-}
+import { newIdentifier } from '@soma/kernel';
+import { openEventStream, patientFetch, until } from '@soma/testing';
+import { openSocket, outline, readSocket } from './spec-support.ts';
+import { isFinal, pathOf, type ScriptedTurn, Stage, TEXT, WHOLE } from './stage/spec-support.ts';
 
 describe('streams of two gateways', () => {
   const running = new AsyncDisposableStack();
-  let database: TestDatabase;
-  let producer: CoalescingProducer;
-  let servers: TestServers;
+  let stage: Stage;
   let one: string;
   let other: string;
 
   beforeAll(async () => {
-    servers = await createGatewayServers(running);
-    database = servers.database;
-    const { brokers, topicPrefix } = servers.kafka;
-    const settings = { KAFKA_BROKERS: brokers, KAFKA_TOPIC_PREFIX: topicPrefix };
-    producer = new CoalescingProducer(
-      new KafkaConnection(loadConfig(gatewayConfig, settings), {
-        clientId: 'streams-tests',
-        logger: createLogger({ service: 'streams-tests', level: 'silent' }),
-      }),
-    );
-    running.defer(() => producer.onApplicationShutdown());
-    one = (await startPod()).url;
-    other = (await startPod()).url;
+    stage = await Stage.open(running);
+    ({ one, other } = stage);
   });
 
   // Also when the set-up fails half-way: a server left behind would keep the test run from ending.
   afterAll(() => running.disposeAsync());
 
-  async function startPod(settings: Record<string, string> = {}): Promise<Pod> {
-    const gateway = await startGateway(servers, settings);
-    const { url } = gateway;
-    let stopping: PromiseLike<void> | undefined;
-    const stop = async (): Promise<void> => (stopping ??= gateway[Symbol.asyncDispose]());
-    running.defer(stop);
-    await until(async () => (await fetch(`${url}/v1/health/ready`)).ok);
-    return { url, stop };
-  }
-
-  async function headersOf(tenant = 'acme'): Promise<Record<string, string>> {
-    return { authorization: `Bearer ${await servers.issuer.tokenFor(tenant, 'gateway')}` };
-  }
-
-  /** Accepts a message, and answers it like a worker. */
-  async function begin(sessionId = newIdentifier()): Promise<ScriptedTurn> {
-    const response = await patientFetch(`${one}/v1/session/message`, {
-      method: 'POST',
-      headers: {
-        ...(await headersOf()),
-        'content-type': 'application/json',
-        'idempotency-key': newIdentifier(),
-      },
-      body: JSON.stringify({ session_id: sessionId, message: 'Hello' }),
-    });
-    const { event_id: turnId } = (await response.json()) as { event_id: string };
-    return new ScriptedTurn(database, producer, { sessionId, turnId });
-  }
-
-  async function openAnswer(): Promise<ScriptedTurn> {
-    const turn = await begin();
-    await turn.row('assistant.started', { keep: 0 });
-    for (const piece of PIECES) await turn.piece(piece);
-    return turn;
-  }
-
-  /** Reads a stream until an event says that it is enough, or as far as the cut. */
-  async function read(url: string, { lastId, ...options }: ReadOptions): Promise<Received[]> {
-    const received = await readOnce(url, { lastId, ...options });
-    const last = received.at(-1);
-    const isCut = options.cutAfterBytes !== undefined || options.until === undefined;
-    if (isCut || (last && options.until?.(last.event))) return received;
-    // A gateway ends a stream that it cannot serve. A client opens it again.
-    const more = { ...options, onOpen: () => undefined, lastId: last?.id ?? lastId };
-    return [...received, ...(await read(url, more))];
-  }
-
-  async function readOnce(url: string, options: ReadOptions): Promise<Received[]> {
-    const { until: isLast, cutAfterBytes, lastId, onOpen } = options;
-    const headers = { ...(await headersOf()), ...(lastId && { 'last-event-id': lastId }) };
-    using stream = await openEventStream(url, {
-      headers,
-      ...(cutAfterBytes !== undefined && { cutAfterBytes }),
-    });
-    onOpen?.();
-    const received: Received[] = [];
-    for await (const { id, data } of stream) {
-      const event = JSON.parse(data) as SessionEvent;
-      received.push({ id, event });
-      if (isLast?.(event)) break;
-    }
-    return received;
-  }
-
-  const pathOf = ({ sessionId }: ScriptedTurn): string => `/v1/session/${sessionId}/events`;
-
-  it('goes on in the other gateway after a cut at any byte (P4)', async () => {
-    const length = (await openAnswer()).writtenBytes + MESSAGE_BYTES;
-    for (let begin = 0; begin <= length; begin += CUTS_AT_ONCE) {
-      const turn = await openAnswer();
-      let resumed = 0;
-      const resume = async (cutAfterBytes: number): Promise<Received[]> => {
-        const path = `${pathOf(turn)}?cursor=0`;
-        const before = await read(one + path, { cutAfterBytes, until: endsText });
-        const lastId = before.at(-1)?.id;
-        const after = await read(other + path, {
-          ...{ lastId, until: isFinal },
-          onOpen: () => (resumed += 1),
-        });
-        return [...before, ...after];
-      };
-      const streams = Array.from({ length: CUTS_AT_ONCE }, (_, index) => resume(begin + index));
-      // Every stream has been cut and goes on elsewhere, in the middle of the answer.
-      await until(() => resumed === CUTS_AT_ONCE);
-      await turn.row('assistant.final', { message: TEXT });
-      for (const stream of await Promise.all(streams)) expect(outline(stream)).toEqual(WHOLE);
-    }
-  }, 240_000);
-
-  it('goes on after a cut of a turn that called a tool (P4)', async () => {
-    const [said = '', ...rest] = PIECES;
-    const openSteps = async (): Promise<ScriptedTurn> => {
-      const turn = await begin();
-      await turn.row('assistant.started', { keep: 0 });
-      await turn.piece(said);
-      await turn.row('tool.start', { text: said });
-      await turn.row('tool.result', { role: 'tool' });
-      await turn.row('assistant.started', { keep: said.length });
-      for (const piece of rest) await turn.piece(piece);
-      return turn;
-    };
-    const whole = [
-      ...[WHOLE[0], WHOLE[1], ['assistant.delta', 2, said]],
-      ...[
-        ['tool.start', 3, ''],
-        ['tool.result', 4, ''],
-        ['assistant.started', 5, ''],
-      ],
-      ...[
-        ['assistant.delta', 5, rest.join('')],
-        ['assistant.final', 6, TEXT],
-      ],
-    ];
-    const turn = await openSteps();
-    const length = turn.writtenBytes + MESSAGE_BYTES;
-    const cuts = Array.from({ length: Math.ceil(length / STEP_CUT_BYTES) }, (_, index) => index);
-    let resumed = 0;
-    const resume = async (cut: number): Promise<Received[]> => {
-      const path = `${pathOf(turn)}?cursor=0`;
-      const cutAfterBytes = cut * STEP_CUT_BYTES;
-      const before = await read(one + path, { cutAfterBytes, until: endsText });
-      const lastId = before.at(-1)?.id;
-      const after = await read(other + path, {
-        ...{ lastId, until: isFinal },
-        onOpen: () => (resumed += 1),
-      });
-      return [...before, ...after];
-    };
-    const streams = cuts.map(resume);
-    await until(() => resumed === cuts.length);
-    await turn.row('assistant.final', { message: TEXT });
-    for (const stream of await Promise.all(streams)) expect(outline(stream)).toEqual(whole);
-  }, 240_000);
-
-  it('goes on after a cut of a WebSocket at any byte (P4)', async () => {
-    const relay = running.use(await startCuttingRelay(Number(new URL(one).port)));
-    const length = (await openAnswer()).writtenBytes + MESSAGE_BYTES;
-    for (let begin = 0; begin <= length; begin += CUTS_AT_ONCE) {
-      const turn = await openAnswer();
-      let resumed = 0;
-      const resume = async (cutAfterBytes: number): Promise<Received[]> => {
-        const path = `/v1/session/${turn.sessionId}/stream?cursor=`;
-        const headers = { ...(await headersOf()), 'x-cut': String(cutAfterBytes) };
-        const before = await readSocket(`${relay.url}${path}0`, { headers, until: endsText });
-        const cursor = before.at(-1)?.id ?? '0';
-        const after = await readSocket(`${other}${path}${cursor}`, {
-          ...{ headers, until: isFinal, resumes: true },
-          onOpen: () => (resumed += 1),
-        });
-        return [...before, ...after];
-      };
-      const streams = Array.from({ length: CUTS_AT_ONCE }, (_, index) => resume(begin + index));
-      await until(() => resumed === CUTS_AT_ONCE);
-      await turn.row('assistant.final', { message: TEXT });
-      for (const stream of await Promise.all(streams)) expect(outline(stream)).toEqual(WHOLE);
-    }
-  }, 240_000);
-
   it('serves an answer whole from a gateway that was started in the middle of it', async () => {
-    const turn = await openAnswer();
-    const { url } = await startPod();
-    const whole = read(url + pathOf(turn), { until: isFinal });
+    const turn = await stage.openAnswer();
+    const { url } = await stage.startPod();
+    const whole = stage.read(url + pathOf(turn), { until: isFinal });
     await turn.repeatText();
     await turn.row('assistant.final', { message: TEXT });
     expect(outline(await whole)).toEqual(WHOLE);
   });
 
   it('reads rows from the timeline that Kafka lost, as soon as a later one is heard', async () => {
-    const turn = await begin();
-    const whole = read(one + pathOf(turn), { until: isFinal });
+    const turn = await stage.begin();
+    const whole = stage.read(one + pathOf(turn), { until: isFinal });
     await turn.row('assistant.started', { keep: 0 }, { isHeard: false });
     await turn.piece(TEXT);
     await turn.row('session.updated', { turn_id: null }, { isHeard: false });
@@ -260,31 +43,31 @@ describe('streams of two gateways', () => {
   });
 
   it('finds within seconds what nothing in Kafka speaks of', async () => {
-    const turn = await begin();
-    const whole = read(one + pathOf(turn), { until: isFinal });
+    const turn = await stage.begin();
+    const whole = stage.read(one + pathOf(turn), { until: isFinal });
     await turn.row('assistant.started', { keep: 0 }, { isHeard: false });
     await turn.row('assistant.final', { message: TEXT }, { isHeard: false });
     expect(outline(await whole)).toEqual(WHOLE);
   });
 
   it('begins with the oldest unfinished message, without text of what came before', async () => {
-    const turn = await openAnswer();
-    const next = await begin(turn.sessionId);
+    const turn = await stage.openAnswer();
+    const next = await stage.begin(turn.sessionId);
     await turn.row('assistant.final', { message: TEXT });
-    await database.execute(
+    await stage.database.execute(
       `UPDATE conversation.turns SET state = 'done' WHERE session_id = $1 AND seq = 1`,
       [turn.sessionId],
     );
-    const received = await read(one + pathOf(next), { until: isFinal });
+    const received = await stage.read(one + pathOf(next), { until: isFinal });
     expect(outline(received).map(([type, seq]) => `${type} ${seq}`)).toEqual([
       ...['user.message 3', 'assistant.final 4'],
     ]);
   });
 
   it('shows thinking without an id, and does not replay it', async () => {
-    const turn = await begin();
+    const turn = await stage.begin();
     await turn.row('assistant.started', { keep: 0 });
-    const live = read(one + pathOf(turn), { until: isFinal });
+    const live = stage.read(one + pathOf(turn), { until: isFinal });
     await until(async () => {
       await turn.thinking('Hm.');
       return (await countOf(one, 'soma_streams_open')) > 0;
@@ -295,15 +78,15 @@ describe('streams of two gateways', () => {
     expect(thoughts.length).toBeGreaterThan(0);
     expect(thoughts.filter(({ id }) => id !== undefined)).toEqual([]);
     expect(thoughts[0]?.event.cursor).toBe('2.0');
-    expect(outline(await read(one + pathOf(turn), { until: isFinal }))).toEqual(WHOLE);
+    expect(outline(await stage.read(one + pathOf(turn), { until: isFinal }))).toEqual(WHOLE);
   });
 
   it('ends a stream whose reader is too slow, and lets it resume', async () => {
-    const { url } = await startPod({ STREAM_BUFFER_BYTES: '1024' });
-    const turn = await begin();
+    const { url } = await stage.startPod({ STREAM_BUFFER_BYTES: '1024' });
+    const turn = await stage.begin();
     const slow = connect(Number(new URL(url).port), '127.0.0.1').pause();
     running.defer(() => void slow.destroy());
-    const { authorization = '' } = await headersOf();
+    const { authorization = '' } = await stage.headersOf();
     slow.write(
       `GET ${pathOf(turn)} HTTP/1.1\r\nhost: x\r\nauthorization: ${authorization}\r\n\r\n`,
     );
@@ -318,15 +101,15 @@ describe('streams of two gateways', () => {
     slow.on('error', () => undefined).resume();
     await closed;
     await turn.row('assistant.final', { message: turn.text });
-    const resumed = await read(url + pathOf(turn), { until: isFinal });
+    const resumed = await stage.read(url + pathOf(turn), { until: isFinal });
     expect(outline(resumed).at(-1)?.[2]).toBe(turn.text);
   });
 
   it('closes the WebSocket of a reader that is too slow with 1013', async () => {
-    const { url } = await startPod({ STREAM_BUFFER_BYTES: '1024' });
-    const turn = await begin();
+    const { url } = await stage.startPod({ STREAM_BUFFER_BYTES: '1024' });
+    const turn = await stage.begin();
     const slow = await openSocket(`${url}/v1/session/${turn.sessionId}/stream`, {
-      headers: await headersOf(),
+      headers: await stage.headersOf(),
     });
     running.defer(() => {
       slow.terminate();
@@ -347,11 +130,13 @@ describe('streams of two gateways', () => {
   });
 
   it('ends streams when it stops: with `retry`, and with 1012', async () => {
-    const pod = await startPod();
-    const turn = await begin();
-    const events = await openEventStream(pod.url + pathOf(turn), { headers: await headersOf() });
+    const pod = await stage.startPod();
+    const turn = await stage.begin();
+    const events = await openEventStream(pod.url + pathOf(turn), {
+      headers: await stage.headersOf(),
+    });
     const socket = await openSocket(`${pod.url}/v1/session/${turn.sessionId}/stream`, {
-      headers: await headersOf(),
+      headers: await stage.headersOf(),
     });
     const closed = once(socket, 'close');
     const types: string[] = [];
@@ -366,11 +151,11 @@ describe('streams of two gateways', () => {
   });
 
   it('ends streams of a session that is deleted', async () => {
-    const turn = await begin();
+    const turn = await stage.begin();
     const url = one + pathOf(turn);
-    const stream = read(url, {});
+    const stream = stage.read(url, {});
     await until(async () => (await countOf(one, 'soma_streams_open')) > 0);
-    const headers = await headersOf();
+    const headers = await stage.headersOf();
     const removed = await fetch(`${one}/v1/session/${turn.sessionId}`, {
       method: 'DELETE',
       headers,
@@ -381,9 +166,9 @@ describe('streams of two gateways', () => {
   });
 
   it('refuses what is no cursor of the session, and sessions that are not there', async () => {
-    const turn = await openAnswer();
+    const turn = await stage.openAnswer();
     await turn.row('assistant.final', { message: TEXT });
-    const headers = await headersOf();
+    const headers = await stage.headersOf();
     const statusOf = async (path: string, more: Record<string, string> = {}): Promise<number> => {
       const response = await fetch(one + path, { headers: { ...headers, ...more } });
       await response.body?.cancel();
@@ -395,17 +180,17 @@ describe('streams of two gateways', () => {
     expect(await statusOf(`${path}?cursor=0`, { 'last-event-id': '9.0' })).toBe(400);
     expect(await statusOf(`${path}?cursor=9.0`, { 'last-event-id': '2.1' })).toBe(200);
     expect(await statusOf('/v1/session/nobody/events')).toBe(404);
-    expect(await statusOf(path, await headersOf('globex'))).toBe(404);
+    expect(await statusOf(path, await stage.headersOf('globex'))).toBe(404);
     expect(await statusOf(path, { authorization: '' })).toBe(401);
   });
 
   it('opens one stream of one session with a ticket', async () => {
-    const turn = await openAnswer();
+    const turn = await stage.openAnswer();
     await turn.row('assistant.final', { message: TEXT });
-    const another = await begin();
+    const another = await stage.begin();
     const ticketFor = async ({ sessionId }: ScriptedTurn): Promise<string> => {
       const response = await fetch(`${one}/v1/session/${sessionId}/stream-ticket`, {
-        ...{ method: 'POST', headers: await headersOf() },
+        ...{ method: 'POST', headers: await stage.headersOf() },
       });
       expect(response.status).toBe(201);
       return ((await response.json()) as { ticket: string }).ticket;
@@ -424,8 +209,8 @@ describe('streams of two gateways', () => {
   });
 
   it('takes frames over a WebSocket, and says what is wrong with one', async () => {
-    const turn = await begin();
-    const headers = await headersOf();
+    const turn = await stage.begin();
+    const headers = await stage.headersOf();
     const socket = await openSocket(`${one}/v1/session/${turn.sessionId}/stream?cursor=1.0`, {
       headers,
     });
@@ -460,8 +245,8 @@ describe('streams of two gateways', () => {
   });
 
   it('counts frames as requests: beyond the limit each is answered 429, and the stream goes on', async () => {
-    const { url } = await startPod({ RATE_LIMIT_SERVICE_PER_MINUTE: '10' });
-    const headers = await headersOf('frames');
+    const { url } = await stage.startPod({ RATE_LIMIT_SERVICE_PER_MINUTE: '10' });
+    const headers = await stage.headersOf('frames');
     const sessionId = newIdentifier();
     await patientFetch(`${url}/v1/session/message`, {
       method: 'POST',
@@ -489,9 +274,9 @@ describe('streams of two gateways', () => {
   });
 
   it('refuses a WebSocket before it is one', async () => {
-    const turn = await begin();
+    const turn = await stage.begin();
     const path = `${one}/v1/session/${turn.sessionId}/stream`;
-    const headers = await headersOf();
+    const headers = await stage.headersOf();
     await expect(openSocket(path)).rejects.toThrow('401');
     await expect(openSocket(`${path}?cursor=7.0`, { headers })).rejects.toThrow('400');
     await expect(openSocket(`${path}?token=7.0`, { headers })).rejects.toThrow('400');
