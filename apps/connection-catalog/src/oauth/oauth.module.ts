@@ -57,11 +57,17 @@ export class OAuthModule {
         ...configured(config, callbackUrl.href),
         { provide: CallbackUrl, useValue: callbackUrl },
         { provide: RenewalMoment, useValue: new RenewalMoment(threshold) },
-        ...[ProviderClient, Discovery].map((door) => ({
-          provide: door,
+        {
+          provide: ProviderClient,
           inject: [Outbound],
-          useFactory: (outbound: Outbound) => new door(wayOut(outbound)),
-        })),
+          useFactory: (outbound: Outbound) =>
+            new ProviderClient((url, request) => outbound.exchange(url, { ...request, ...LIMITS })),
+        },
+        {
+          provide: Discovery,
+          inject: [Outbound],
+          useFactory: (outbound: Outbound) => new Discovery(wayOut(outbound)),
+        },
       ],
       exports: [AccessTokens, ReadStatus, TOKEN_SOURCE],
     };
@@ -124,8 +130,8 @@ function callbackOf({ API_BASE_URL, IDENTITY_ISSUER }: CatalogConfig): string {
 
 /** A token, a code or a secret is sent to whom the connection names, and to nobody else. */
 function wayOut(outbound: Outbound): OutboundFetch {
-  return (url, init) => outbound.fetch(url, { ...init, ...LIMITS });
+  return (url, init) => outbound.fetch(url, { ...init, ...LIMITS, redirect: 'manual' });
 }
 
 /** No answer of a token endpoint or of discovery is nearly as long. */
-const LIMITS = { redirect: 'manual', maxBytes: 1_048_576, timeoutMs: PROVIDER_TIMEOUT_MS } as const;
+const LIMITS = { maxBytes: 1_048_576, timeoutMs: PROVIDER_TIMEOUT_MS } as const;

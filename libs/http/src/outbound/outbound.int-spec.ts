@@ -108,6 +108,38 @@ describe('Outbound', () => {
     expect((await fetchFrom('bücher.test')).status).toBe(200);
   });
 
+  it('exchanges one request for an answer that is read whole', async () => {
+    const url = `http://good.test:${port}/path?q=1`;
+    const headers = { 'content-type': 'text/plain' };
+    const answer = await outbound.exchange(url, { method: 'post', headers, body: 'a=1' });
+    const elsewhere = encodeURIComponent(`http://good.test:${port}/`);
+    const moved = await outbound.exchange(`http://good.test:${port}/to?url=${elsewhere}`);
+
+    expect(answer.status).toBe(200);
+    expect(JSON.parse(answer.body)).toMatchObject({
+      ...{ method: 'POST', body: 'a=1' },
+      headers: { ...headers, 'accept-encoding': 'identity', host: `good.test:${port}` },
+    });
+    expect(answer.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
+    expect([moved.status, moved.body]).toEqual([302, 'moved']);
+  });
+
+  it.each([
+    ['http://evil.test', {}, { code: 'outbound_address_refused' }],
+    [`http://${FORBIDDEN}`, {}, { code: 'outbound_address_refused' }],
+    ['http://public.test', {}, { code: 'outbound_url_refused' }],
+    ['http://user:password@good.test', {}, { code: 'outbound_url_refused' }],
+    ['http://good.test/bomb', { maxBytes: 1_000 }, { code: 'upstream_answer_too_large' }],
+    ['http://good.test/drip', { timeoutMs: 200 }, { name: 'TransientError' }],
+    ['http://good.test/silent', { timeoutMs: 200 }, { name: 'TransientError' }],
+    ['http://unknown.test', {}, { name: 'TransientError' }],
+  ])('exchanges nothing with %s %j', async (address, limits, error) => {
+    const url = new URL(address);
+    url.port = String(port);
+
+    await expect(outbound.exchange(url, limits)).rejects.toMatchObject(error);
+  });
+
   it('looks a name up once, and never connects to what it is afterwards', async () => {
     const first = await fetchFrom('rebinding.test', '/rebinding');
     await first.text();

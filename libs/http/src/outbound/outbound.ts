@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
 import { abortAfter, Problem, TransientError } from '@soma/kernel';
 import { withSpan } from '@soma/observability';
-import { Agent, fetch as undiciFetch } from 'undici';
+import { Agent, type Dispatcher, fetch as undiciFetch } from 'undici';
 import { AddressRules } from './address-rules.ts';
 import { type AddressSource, HostResolver } from './host-resolver.ts';
 import { connectVia, urlRefused } from './pinned-connector.ts';
@@ -24,6 +24,21 @@ export interface OutboundRequest {
   timeoutMs?: number;
   /** How long the answer's body may be, unpacked. By default 10 MiB. */
   maxBytes?: number;
+}
+
+/** One request, and no other at another address. */
+export interface OutboundExchange extends Pick<
+  OutboundRequest,
+  'method' | 'headers' | 'signal' | 'timeoutMs' | 'maxBytes'
+> {
+  body?: string | undefined;
+}
+
+/** An answer that was read whole. */
+export interface WholeAnswer {
+  status: number;
+  headers: Headers;
+  body: string;
 }
 
 /** Who may be reached besides the public internet. */
@@ -69,16 +84,17 @@ export class Outbound {
    */
   async fetch(address: string | URL, request: OutboundRequest = {}): Promise<Response> {
     const hop = firstHop(address, request);
-    const attributes = { 'http.request.method': hop.method, 'server.address': hop.url.host };
-    return withSpan({ name: `${hop.method} outside`, kind: 'client', attributes }, async () => {
-      // Not the path: at some APIs the credential stands in it.
-      const tried = `${hop.method} ${hop.url.origin}`;
-      const response = await this.#follow(hop, request).catch((error: unknown) => {
-        request.signal?.throwIfAborted();
-        throw outcomeOf(error, tried);
-      });
-      return limited(response, request.maxBytes ?? DEFAULT_MAX_BYTES);
-    });
+    const response = await observed(hop, request.signal, () => this.#follow(hop, request));
+    return limited(response, request.maxBytes ?? DEFAULT_MAX_BYTES);
+  }
+
+  /**
+   * As {@link fetch}, at a fraction of its cost: for short answers that thousands ask for. It follows no
+   * redirect and unpacks nothing.
+   */
+  async exchange(address: string | URL, request: OutboundExchange = {}): Promise<WholeAnswer> {
+    const hop = firstHop(address, request);
+    return observed(hop, request.signal, () => this.#exchange(hop, request));
   }
 
   /**
@@ -116,6 +132,29 @@ export class Outbound {
     throw redirectRefused('No redirect, or no further one, is expected here.');
   }
 
+  async #exchange(
+    { url, method, headers }: Hop,
+    {
+      body,
+      maxBytes = DEFAULT_MAX_BYTES,
+      timeoutMs = DEFAULT_TIMEOUT_MS,
+      signal,
+    }: OutboundExchange,
+  ): Promise<WholeAnswer> {
+    checkUrl(url);
+    headers.set('accept-encoding', 'identity');
+    const answer = await this.#agent.request({
+      ...{ origin: url.origin, path: `${url.pathname}${url.search}`, headers, body: body ?? null },
+      method: method,
+      signal: abortAfter(timeoutMs, signal ?? undefined),
+    });
+    return {
+      status: answer.statusCode,
+      headers: headersOf(answer.headers),
+      body: await readWhole(answer.body, maxBytes),
+    };
+  }
+
   async #send({ url, method, headers, body }: Hop, signal: AbortSignal): Promise<Response> {
     checkUrl(url);
     return undiciFetch(url, {
@@ -125,7 +164,44 @@ export class Outbound {
   }
 }
 
-function firstHop(address: string | URL, request: OutboundRequest): Hop {
+/** Runs a request under a span, and turns what it fails with into what callers know. */
+function observed<Answer>(
+  { method, url }: Hop,
+  signal: AbortSignal | null | undefined,
+  send: () => Promise<Answer>,
+): Promise<Answer> {
+  const attributes = { 'http.request.method': method, 'server.address': url.host };
+  return withSpan({ name: `${method} outside`, kind: 'client', attributes }, () =>
+    send().catch((error: unknown) => {
+      signal?.throwIfAborted();
+      // Not the path: at some APIs the credential stands in it.
+      throw outcomeOf(error, `${method} ${url.origin}`);
+    }),
+  );
+}
+
+function headersOf(received: Dispatcher.ResponseData['headers']): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(received)) {
+    for (const each of [value ?? []].flat()) headers.append(name, each);
+  }
+  return headers;
+}
+
+async function readWhole(body: AsyncIterable<Buffer>, maxBytes: number): Promise<string> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of body) {
+    size += piece.byteLength;
+    if (size > maxBytes) {
+      throw tooLarge(maxBytes);
+    }
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString();
+}
+
+function firstHop(address: string | URL, request: OutboundRequest | OutboundExchange): Hop {
   const url = URL.parse(String(address));
   if (url === null) {
     throw urlRefused('It is no address of the web.');

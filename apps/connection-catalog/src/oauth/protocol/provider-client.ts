@@ -3,8 +3,8 @@
  *
  * Whoever calls decides whether to ask again: a code and a refresh token may work once.
  */
-import type { OutboundRequest } from '@soma/http';
-import { type Secret, TransientError } from '@soma/kernel';
+import type { OutboundExchange, OutboundRequest, WholeAnswer } from '@soma/http';
+import type { Secret } from '@soma/kernel';
 import * as oauth from 'oauth4webapi';
 import { type OAuthClient, serverOf } from './oauth-client.ts';
 import { withPlainErrors } from './provider-error.ts';
@@ -55,9 +55,12 @@ export interface CodeExchange {
   codeVerifier: string;
 }
 
+/** The same way out, for one request whose answer is read whole. */
+export type OutboundAsk = (url: string, request: OutboundExchange) => Promise<WholeAnswer>;
+
 /** Asks providers for tokens. */
 export class ProviderClient {
-  constructor(private readonly send: OutboundFetch) {}
+  constructor(private readonly send: OutboundAsk) {}
 
   exchangeCode(proven: ProvenClient, exchange: CodeExchange): Promise<GivenTokens> {
     const { client } = proven;
@@ -191,20 +194,18 @@ export class ProviderClient {
 
   private async sendStandard(
     url: string,
-    init: LibraryRequest,
+    { method, headers, body: asked, signal }: LibraryRequest,
     quirks: ProviderQuirks,
   ): Promise<Response> {
-    const tried = triedAt(url);
-    const response = await this.send(url, toRequest(init));
-    const answer = {
-      status: response.status,
-      contentType: response.headers.get('content-type') ?? '',
-      retryAfter: response.headers.get('retry-after'),
-      body: await response.text().catch((cause: unknown) => {
-        throw new TransientError(tried, { cause });
-      }),
-    };
-    const { status, body } = standardAnswer(answer, quirks, tried);
+    const request = { method, headers, body: asked?.toString(), signal: signal ?? null };
+    const { headers: told, ...answer } = await this.send(url, request);
+    const contentType = told.get('content-type') ?? '';
+    const retryAfter = told.get('retry-after');
+    const { status, body } = standardAnswer(
+      { ...answer, contentType, retryAfter },
+      quirks,
+      triedAt(url),
+    );
     return Response.json(body, { status });
   }
 }
