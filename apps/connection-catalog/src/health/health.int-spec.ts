@@ -12,6 +12,8 @@ import {
   startCatalog,
   type TestCatalog,
 } from '../spec-support.ts';
+import { CheckHealth } from './check-health.ts';
+import { ReadHealth } from './read-health.ts';
 
 const PATH = '/api/v1/connections';
 const TOKEN = 'good-token-7f3a';
@@ -394,18 +396,19 @@ describe('the health of connections', () => {
     breakAll();
     await until(async () => (await catalog.send('GET', path)).body['health'] === 'degraded');
 
-    const looks = pods.flatMap((pod) =>
-      Array.from({ length: 4 }, () => pod.send('GET', `${path}/health`)),
+    const health = catalog.service.get(ReadHealth, { strict: false });
+    const row = await health.find('acme', 'looked-at');
+    const looks = pods.flatMap(({ service }) =>
+      Array.from({ length: 4 }, () => service.get(CheckHealth, { strict: false }).execute(row)),
     );
-    await untilHeld(2);
-    // By now all of them have begun.
-    await Promise.all(pods.flatMap((pod) => [pod, pod, pod].map((each) => each.send('GET', path))));
-    expect(held).toHaveLength(2);
+    await untilHeld(pods.length);
     breakAll();
+    await Promise.all(looks);
 
-    const reports = (await Promise.all(looks)).map(({ body: report }) => report);
-    expect(reports.map(({ failures }) => failures)).toEqual(Array(8).fill(2));
-    expect(reports.at(-1)?.['history']).toHaveLength(2);
+    // One look of each pod, and no more.
+    expect(held).toEqual([]);
+    const { failures, history } = await health.report(row);
+    expect([failures, history.length]).toEqual([2, 2]);
   });
 
   it('looks at a new connection, and at a changed one, without being asked', async () => {
