@@ -180,16 +180,18 @@ describe('the tunnel', () => {
 
   it('closes when the database hangs, before another pod may open one', async () => {
     await start();
-    const lock = servers.database.execute(
-      'WITH held AS (SELECT owner FROM catalog.tunnel_leases FOR UPDATE) SELECT pg_sleep(60) FROM held',
-    );
+    const lock = servers.database
+      .execute(
+        'WITH held AS (SELECT owner FROM catalog.tunnel_leases FOR UPDATE) SELECT pg_sleep(60) FROM held',
+      )
+      .catch(String);
 
     await until(async () => (await cloudflared.running()).length === 0, 30_000);
 
     await servers.database.execute(
       "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE query LIKE 'WITH held%'",
     );
-    await expect(lock).rejects.toThrow('canceling');
+    expect(await lock).toContain('canceling');
   });
 
   it('is gone for everybody when its program ends by itself', async () => {
