@@ -1,7 +1,9 @@
 import { Logger } from '@nestjs/common';
-import { isAbortError, RepeatedWork } from '@soma/kernel';
+import { isAbortError, RepeatedWork, sleep } from '@soma/kernel';
 
 const LOOK_EVERY_MS = 1_000;
+/** Places that come free are filled together: what is taken at once shares its transactions. */
+const GATHER_MS = 50;
 
 /** What is taken, and what is done with it. */
 export interface ClaimedWorkOptions<Item> {
@@ -60,6 +62,7 @@ export class ClaimedWork<Item> {
       const items = await this.#options.claim(room);
       this.#mayBeMore = items.length >= room;
       for (const item of items) this.#begin(item);
+      if (this.#mayBeMore) await sleep(GATHER_MS);
     }
   }
 
