@@ -1,8 +1,6 @@
 import { generateKeyPairSync, type KeyObject, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -10,6 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { Logger } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
 import { loadConfig } from '@soma/kernel';
+import { startHttpServer } from '@soma/testing';
 import { type JWK, SignJWT } from 'jose';
 import { z } from 'zod';
 import { Authenticator } from './authenticator.ts';
@@ -69,17 +68,12 @@ describe('where verification keys come from', () => {
 
   beforeAll(async () => {
     Logger.overrideLogger(false);
-    const server = createServer((request, response) => {
+    const server = await startHttpServer((request, response) => {
       void answer(request).then((body) => {
         response.writeHead(body === undefined ? 404 : 200).end(JSON.stringify(body ?? {}));
       });
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    running.defer(() => {
-      server.closeAllConnections();
-      server.close();
     });
-    url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    ({ url } = running.use(server));
   });
 
   beforeEach(() => {

@@ -1,10 +1,8 @@
 import { createHmac, randomUUID, type webcrypto } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Logger } from '@nestjs/common';
 import { accessScope, type Principal } from '@soma/contracts';
+import { startHttpServer, type HttpServer } from '@soma/testing';
 import { base64url, exportJWK, exportSPKI, generateKeyPair, type JWTPayload, SignJWT } from 'jose';
 import { type AuthenticationOptions, Authenticator } from './authenticator.ts';
 import { KeysAtUrl } from './keys/remote-keys.ts';
@@ -15,26 +13,21 @@ import { TokenVerifier } from './token-verifier.ts';
 class Issuer {
   asked = 0;
   private published: object[] = [];
-  private server: Server | undefined;
+  private server: HttpServer | undefined;
   url = '';
 
   async start(port = 0): Promise<void> {
-    this.server = createServer((_request, response) => {
+    this.server = await startHttpServer((_request, response) => {
       this.asked += 1;
       response.end(JSON.stringify({ keys: this.published }));
-    }).listen(port, '127.0.0.1');
-    await once(this.server, 'listening');
-    this.url = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    }, port);
+    this.url = this.server.url;
   }
 
   async stop(): Promise<void> {
     const server = this.server;
     this.server = undefined;
-    if (server !== undefined) {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    }
+    await server?.[Symbol.asyncDispose]();
   }
 
   withdrawKeys(): void {

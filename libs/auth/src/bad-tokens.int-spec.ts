@@ -1,11 +1,9 @@
 import { createHmac, sign as signWith } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Get, type INestApplication, Module } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
 import { createService } from '@soma/http';
+import { startHttpServer } from '@soma/testing';
 import { exportJWK, exportSPKI, generateKeyPair, type JWK } from 'jose';
 import { Access } from './access/access.decorator.ts';
 import { AuthModule } from './auth.module.ts';
@@ -38,15 +36,10 @@ describe('a token that is not good', () => {
     own = await makeKey();
     foreign = await makeKey();
     PUBLISHED.push({ ...own.jwk, kid: KID, alg: 'ES256', use: 'sig' });
-    const server = createServer((_request, response) => {
+    const server = await startHttpServer((_request, response) => {
       response.end(JSON.stringify({ keys: PUBLISHED }));
-    }).listen(0, '127.0.0.1');
-    running.defer(() => {
-      server.closeAllConnections();
-      server.close();
     });
-    await once(server, 'listening');
-    issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    issuer = running.use(server).url;
     const authentication = AuthModule.verify({
       issuer,
       keys: new KeysAtUrl(issuer),

@@ -1,8 +1,7 @@
-import { once } from 'node:events';
-import { createServer, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener, ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Secret, TransientError } from '@soma/kernel';
+import { startHttpServer, type HttpServer } from '@soma/testing';
 import { ServiceTokens } from './service-tokens.ts';
 
 describe('ServiceTokens', () => {
@@ -11,18 +10,18 @@ describe('ServiceTokens', () => {
   let authorization: string | undefined;
   let tokenUrl: string;
   let answer: (response: ServerResponse, count: number) => void;
-  const server = createServer((request, response) => {
+  const listener: RequestListener = (request, response) => {
     request.setEncoding('utf8').on('data', (form: string) => {
       authorization = request.headers.authorization;
       asked.push(new URLSearchParams(form).get('resource') ?? '');
       answer(response, asked.length);
     });
-  });
+  };
+  let server: HttpServer;
 
   beforeAll(async () => {
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    tokenUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/oauth/token`;
+    server = await startHttpServer(listener);
+    tokenUrl = `${server.url}/oauth/token`;
   });
 
   beforeEach(() => {
@@ -32,10 +31,7 @@ describe('ServiceTokens', () => {
     };
   });
 
-  afterAll(() => {
-    server.closeAllConnections();
-    server.close();
-  });
+  afterAll(() => server[Symbol.asyncDispose]());
 
   const make = (): ServiceTokens =>
     new ServiceTokens({ tokenUrl, clientId: 'gateway', clientSecret });

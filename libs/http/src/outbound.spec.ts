@@ -1,13 +1,11 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { All, Controller, Module, Req, Res } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Secret, TransientError } from '@soma/kernel';
-import { freePort } from '@soma/testing';
+import { freePort, startHttpServer, type HttpServer } from '@soma/testing';
 import { withLogContext } from '@soma/observability';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { StreamsBody } from './body/json-body.ts';
@@ -61,18 +59,14 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   }
 }
 
-const upstream = createServer((request, response) => void answer(request, response));
+let upstream: HttpServer;
 
 beforeAll(async () => {
-  upstream.listen(0, '127.0.0.1');
-  await once(upstream, 'listening');
-  target = new URL(`http://127.0.0.1:${(upstream.address() as AddressInfo).port}`);
+  upstream = await startHttpServer((request, response) => void answer(request, response));
+  target = new URL(upstream.url);
 });
 
-afterAll(() => {
-  upstream.closeAllConnections();
-  upstream.close();
-});
+afterAll(() => upstream[Symbol.asyncDispose]());
 
 describe('proxyRequest', () => {
   let service: NestFastifyApplication;

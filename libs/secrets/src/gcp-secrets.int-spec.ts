@@ -1,9 +1,8 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Secret, TransientError } from '@soma/kernel';
+import { startHttpServer, type HttpServer } from '@soma/testing';
 import { GcpSecrets } from './gcp-secrets.ts';
 import { describeSecretBackendContract } from './secret-backend.contract.ts';
 
@@ -21,13 +20,13 @@ interface Request {
  * these are the few calls of its REST reference that are used, with the answers that it documents.
  */
 class FarSide {
-  readonly #server: Server;
+  #server: HttpServer | undefined;
   /** By id: the values of its versions, null once destroyed. */
   readonly #secrets = new Map<string, (string | null)[]>();
   readonly requests: Request[] = [];
 
-  constructor() {
-    this.#server = createServer((request, response) => {
+  async start(): Promise<string> {
+    this.#server = await startHttpServer((request, response) => {
       void this.#answer(request).then(([status, body]) => {
         response.writeHead(status, {
           'content-type': 'application/json',
@@ -36,18 +35,11 @@ class FarSide {
         response.end(JSON.stringify(body));
       });
     });
-  }
-
-  async start(): Promise<string> {
-    this.#server.listen(0, '127.0.0.1');
-    await once(this.#server, 'listening');
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return new URL(this.#server.url).host;
   }
 
   async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    this.#server.close();
-    await once(this.#server, 'close');
+    await this.#server?.[Symbol.asyncDispose]();
   }
 
   async #answer(request: IncomingMessage): Promise<[number, object]> {

@@ -1,6 +1,4 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { startHttpServer } from './http-server.ts';
 import { buffer } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import { type handleUnaryCall, Server, ServerCredentials } from '@grpc/grpc-js';
@@ -26,24 +24,17 @@ export interface TraceCollector extends AsyncDisposable {
 /** Starts a collector of traces on a free port. */
 export async function startTraceCollector(): Promise<TraceCollector> {
   const requests: TraceCollector['requests'] = [];
-  const server = createServer((request, response) => {
+  const server = await startHttpServer((request, response) => {
     void buffer(request).then((body) => {
       requests.push({ path: request.url, type: request.headers['content-type'], body });
       response.writeHead(200, { 'content-type': 'application/x-protobuf' }).end();
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: server.url,
     requests,
     spans: () => requests.flatMap(({ body }) => readSpans(body)),
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 

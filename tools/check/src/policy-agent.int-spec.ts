@@ -1,14 +1,11 @@
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { freePort, installedTool, ServerProcess } from '@soma/testing';
+import { freePort, installedTool, ServerProcess, startHttpServer } from '@soma/testing';
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { runCommand } from './run-command.ts';
@@ -67,13 +64,11 @@ describeAgent('the policy agent of the chart (skipped where helm or OPA is not i
 
   async function startIdentity(): Promise<{ url: string; asked: string[] }> {
     const asked: string[] = [];
-    const server = createServer((request, response) => {
+    const server = await startHttpServer((request, response) => {
       asked.push(request.url ?? '');
       void readFile(join(folder, 'somaagent01.tar.gz')).then((bundle) => response.end(bundle));
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    running.defer(() => void server.close());
-    return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, asked };
+    });
+    return { url: running.use(server).url, asked };
   }
 
   it('stands beside every service; in the pod of identity it asks its neighbour', () => {

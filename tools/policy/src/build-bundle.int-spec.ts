@@ -1,14 +1,11 @@
 import { execFile } from 'node:child_process';
 import { generateKeyPairSync, type KeyObject } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { installedTool, type OpaServer, startOpa, until } from '@soma/testing';
+import { installedTool, type OpaServer, startOpa, until, startHttpServer } from '@soma/testing';
 import { buildBundle } from './build-bundle.ts';
 import { checkPolicies } from './check-policies.ts';
 
@@ -43,16 +40,14 @@ describeOpa('the policy bundle', () => {
 
   /** An agent that fetches the bundle from a server, as they are deployed. */
   async function startAgent(verificationKey: string): Promise<OpaServer> {
-    const server = createServer((_request, response) => {
+    const server = await startHttpServer((_request, response) => {
       void readFile(bundle).then((content) => response.end(content));
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    running.defer(() => void server.close());
-    const { port } = server.address() as AddressInfo;
-    const configurationFile = join(folder, `agent-${port}.json`);
+    });
+    const { url } = running.use(server);
+    const configurationFile = join(folder, `agent-${new URL(url).port}.json`);
     const polling = { min_delay_seconds: 1, max_delay_seconds: 1 };
     const configuration = {
-      services: { policy: { url: `http://127.0.0.1:${port}` } },
+      services: { policy: { url } },
       keys: { soma: { algorithm: 'ES256', key: verificationKey } },
       bundles: {
         soma: { service: 'policy', resource: 'any.tar.gz', polling, signing: { keyid: 'soma' } },

@@ -1,7 +1,4 @@
 import { execFile } from 'node:child_process';
-import { createServer } from 'node:http';
-import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   createTestDatabase,
@@ -9,6 +6,7 @@ import {
   createTestRedis,
   freePort,
   startModelServer,
+  startHttpServer,
 } from '@soma/testing';
 import { kafka } from './kafka.ts';
 import { postgres } from './postgres.ts';
@@ -102,15 +100,11 @@ describe('check-slm', () => {
 
   it('P8: sends the key as a bearer token and does not tell it when it is refused', async () => {
     const seen: (string | undefined)[] = [];
-    const server = createServer((request, response) => {
+    await using server = await startHttpServer((request, response) => {
       seen.push(request.headers.authorization);
       response.writeHead(401).end(CANARY);
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    stack.defer(() => {
-      server.close();
     });
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`;
+    const url = `${server.url}/v1`;
     const report = await runProbe(slm, { SLM_BASE_URL: url, SLM_API_KEY: CANARY });
     expect(seen).toEqual([`Bearer ${CANARY}`]);
     expect(report).toMatchObject({ ok: false, error: 'It answered 401.' });

@@ -1,7 +1,5 @@
+import { startHttpServer } from '@soma/testing';
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import Provider from 'oidc-provider';
 
 /** An OpenID provider at which somebody is signed in. */
@@ -21,9 +19,7 @@ export interface OpenIdServerOptions {
 
 /** Starts an OpenID provider that signs everybody in as the one whom it knows, without asking. */
 export async function startOpenIdServer(options: OpenIdServerOptions): Promise<OpenIdServer> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { server, url, [Symbol.asyncDispose]: stop } = await startHttpServer();
   const provider = new Provider(url, configurationOf(options));
   const issued: Record<string, unknown>[] = [];
   provider.on('grant.success', (context) => {
@@ -37,11 +33,6 @@ export async function startOpenIdServer(options: OpenIdServerOptions): Promise<O
       void serve(request, response);
     }
   });
-  const stop = async (): Promise<void> => {
-    server.closeAllConnections();
-    server.close();
-    await once(server, 'close');
-  };
   return { url, issued, [Symbol.asyncDispose]: stop };
 }
 

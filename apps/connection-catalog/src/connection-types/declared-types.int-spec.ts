@@ -1,12 +1,11 @@
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type IncomingMessage } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Outbound } from '@soma/http';
 import { loadConfig, Secret } from '@soma/kernel';
+import { startHttpServer } from '@soma/testing';
 import { z } from 'zod';
 import { probeHttp } from '../health/probes/http.probe.ts';
 import { integrationsSettings } from '../integrations.config.ts';
@@ -104,19 +103,14 @@ describe('types that come as files', () => {
   }
 
   beforeAll(async () => {
-    const server = createServer((request, response) => {
+    const server = await startHttpServer((request, response) => {
       const isGood = isGranted(request);
       const body = isGood ? product.yes : product.no;
       response.writeHead(isGood ? 200 : 401);
       response.end(typeof body === 'string' ? body : JSON.stringify(body));
     });
-    running.defer(() => {
-      server.closeAllConnections();
-      server.close();
-    });
+    base = `${running.use(server).url}/theirs`;
     running.defer(() => outbound.close());
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/theirs`;
   });
   afterAll(() => running.disposeAsync());
 

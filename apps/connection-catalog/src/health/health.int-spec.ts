@@ -1,10 +1,10 @@
 import { once } from 'node:events';
-import { createServer as createHttp, type IncomingMessage, type ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type AddressInfo, createServer as createTcp } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { ownCertificate, startObjectStorage, until } from '@soma/testing';
+import { ownCertificate, startHttpServer, startObjectStorage, until } from '@soma/testing';
 import { SMTPServer } from 'smtp-server';
 import {
   type CatalogServers,
@@ -88,16 +88,11 @@ describe('the health of connections', () => {
   beforeAll(async () => {
     servers = await createCatalogServers(running);
     catalog = running.use(await startCatalog(servers, SETTINGS));
-    const http = createHttp((request, response) => {
+    const http = await startHttpServer((request, response) => {
       requests.push(`${request.method ?? ''} ${request.url ?? ''}`);
       answer(request, response);
     });
-    running.defer(() => {
-      http.closeAllConnections();
-      http.close();
-    });
-    await once(http.listen(0, '127.0.0.1'), 'listening');
-    api = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+    api = running.use(http).url;
     // It takes connections, and never says a word.
     const silent = createTcp(() => undefined);
     running.defer(() => void silent.close());
@@ -316,7 +311,7 @@ describe('the health of connections', () => {
     ['flood', { reason: 'unexpected_answer' }],
   ])('greets an MCP server that answers by %s, and ends the session', async (way, expected) => {
     const seen: string[] = [];
-    const server = createHttp((request, response) => {
+    const server = await startHttpServer((request, response) => {
       seen.push(
         `${request.method ?? ''} ${String(request.headers['mcp-session-id'] ?? '')}`.trim(),
       );
@@ -334,12 +329,7 @@ describe('the health of connections', () => {
         });
       }
     });
-    running.defer(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`;
+    const url = `${running.use(server).url}/mcp`;
     const headers = JSON.stringify({ 'x-team': 'a' });
 
     expect(await check('mcp', { url, token: TOKEN, headers })).toMatchObject(expected);

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { freePort } from '@soma/testing';
+import { freePort, startHttpServer } from '@soma/testing';
 import {
   createGatewayServers,
   type GatewayServers,
@@ -52,16 +51,11 @@ describe('/v1/capsules', () => {
   let gateway: TestGateway;
 
   beforeAll(async () => {
-    const server = createServer((incoming, response) => void registry.answer(incoming, response));
-    server.listen(0, '127.0.0.1');
-    running.defer(() => {
-      server.closeAllConnections();
-      server.close();
-    });
-    await once(server, 'listening');
+    const { url } = running.use(
+      await startHttpServer((incoming, response) => void registry.answer(incoming, response)),
+    );
     servers = await createGatewayServers(running);
-    const { port } = server.address() as AddressInfo;
-    gateway = await startWith(`http://127.0.0.1:${port}/base/`);
+    gateway = await startWith(`${url}/base/`);
   });
 
   afterAll(() => running.disposeAsync());

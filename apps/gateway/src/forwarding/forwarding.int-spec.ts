@@ -1,8 +1,8 @@
 import { once } from 'node:events';
-import { createServer, request as openRequest } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { request as openRequest, type RequestListener } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startHttpServer } from '@soma/testing';
 import {
   createGatewayServers,
   startGateway,
@@ -12,7 +12,7 @@ import {
 } from '../spec-support.ts';
 
 /** The far side: it says what it was sent. */
-const upstream = createServer((request, response) => {
+const answer: RequestListener = (request, response) => {
   void text(request).then((body) => {
     const { method, url, headers } = request;
     response.writeHead(url?.startsWith('/oauth') === true ? 200 : 201, {
@@ -21,22 +21,15 @@ const upstream = createServer((request, response) => {
     });
     response.end(JSON.stringify({ method, url, headers, body }));
   });
-});
+};
 
 describe('what other apps serve', () => {
   const running = new AsyncDisposableStack();
   let gateway: TestGateway;
 
   beforeAll(async () => {
-    upstream.listen(0, '127.0.0.1');
-    await once(upstream, 'listening');
-    running.defer(() => {
-      upstream.closeAllConnections();
-      upstream.close();
-    });
-    const { port } = upstream.address() as AddressInfo;
+    const { url } = running.use(await startHttpServer(answer));
     const servers = await createGatewayServers(running);
-    const url = `http://127.0.0.1:${port}`;
     gateway = running.use(
       await startGateway(servers, { CONNECTION_CATALOG_URL: url, IDENTITY_URL: url }),
     );

@@ -1,13 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Secret } from '@soma/kernel';
-import { until } from '@soma/testing';
+import { until, startHttpServer, type HttpServer } from '@soma/testing';
 import { describeSecretBackendContract } from '../secret-backend.contract.ts';
 import { VaultSecrets } from './vault-secrets.ts';
 import { VaultError, type VaultLogin } from './vault-session.ts';
@@ -153,8 +150,8 @@ function podToken(): string {
 }
 
 /** The one call of Kubernetes's API that Vault makes (authentication.k8s.io/v1 TokenReview). */
-async function startTokenReviews(): Promise<AsyncDisposable & { url: string }> {
-  const server = createServer((_request, response) => {
+function startTokenReviews(): Promise<HttpServer> {
+  return startHttpServer((_request, response) => {
     const user = {
       username: 'system:serviceaccount:soma:soma-catalog',
       uid: 'u-1',
@@ -169,14 +166,4 @@ async function startTokenReviews(): Promise<AsyncDisposable & { url: string }> {
       }),
     );
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
 }

@@ -1,11 +1,9 @@
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Secret, TransientError } from '@soma/kernel';
+import { startHttpServer, type HttpServer } from '@soma/testing';
 import { type VaultLogin, VaultSession } from './vault-session.ts';
 
 const LEASE_SECONDS = 900;
@@ -23,7 +21,7 @@ interface Call {
 class FarSide {
   readonly calls: Call[] = [];
   private readonly live = new Set<string>();
-  private readonly server: Server;
+  private server: HttpServer | undefined;
   renews = true;
   /** What the policy refuses everybody. */
   denied = '';
@@ -31,25 +29,18 @@ class FarSide {
   /** Of a token that somebody else made. */
   ttl = LEASE_SECONDS;
 
-  constructor() {
-    this.server = createServer((request, response) => {
+  async start(): Promise<string> {
+    this.server = await startHttpServer((request, response) => {
       void this.answer(request.url ?? '', request).then(([status, body]) => {
         response.writeHead(status, { 'content-type': 'application/json' });
         response.end(JSON.stringify(body));
       });
     });
-  }
-
-  async start(): Promise<string> {
-    this.server.listen(0, '127.0.0.1');
-    await once(this.server, 'listening');
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/`;
+    return `${this.server.url}/`;
   }
 
   async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    this.server.close();
-    await once(this.server, 'close');
+    await this.server?.[Symbol.asyncDispose]();
   }
 
   issue(): Secret {

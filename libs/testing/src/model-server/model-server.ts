@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { text } from 'node:stream/consumers';
+import { startHttpServer } from '../http-server.ts';
 import { anthropicWire } from './anthropic-wire.ts';
 import { geminiWire } from './gemini-wire.ts';
 import { openaiWire } from './openai-wire.ts';
@@ -94,22 +93,17 @@ export async function startModelServer(options: ModelServerOptions = {}): Promis
     }
   }
 
-  const server = createServer((request, response) => {
+  const server = await startHttpServer((request, response) => {
     // A caller that goes away ends the script of its answer: nobody is left to be told.
     answer(request, response).catch(() => response.destroy());
-  }).listen(options.port ?? 0, '127.0.0.1');
-  await once(server, 'listening');
+  }, options.port);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
+    url: `${server.url}/v1`,
     calls,
     script: (chosen) => {
       choose = chosen;
     },
-    [Symbol.asyncDispose]: async () => {
-      server.close();
-      server.closeAllConnections();
-      await once(server, 'close');
-    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
 }
 

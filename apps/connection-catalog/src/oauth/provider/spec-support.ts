@@ -1,8 +1,6 @@
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import Provider, { type Configuration } from 'oidc-provider';
+import { startHttpServer, type HttpServer } from '@soma/testing';
 import { API_BASE_URL } from '../browser/spec-support.ts';
 
 const CALLBACK = `${API_BASE_URL}/api/v1/oauth/callback`;
@@ -25,23 +23,20 @@ export class TestProvider implements AsyncDisposable {
   registered = 0;
   readonly clientSecret = randomBytes(24).toString('base64url');
   url = '';
-  private server!: Server;
+  private http!: HttpServer;
   provider!: Provider;
 
   static async start(options: ProviderOptions = {}): Promise<TestProvider> {
     const started = new TestProvider();
-    started.server = createServer().listen(0, '127.0.0.1');
-    await once(started.server, 'listening');
-    started.url = `http://127.0.0.1:${(started.server.address() as AddressInfo).port}`;
+    started.http = await startHttpServer();
+    started.url = started.http.url;
     started.provider = new Provider(started.url, started.configuration(options));
     started.listen(options);
     return started;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.server.closeAllConnections();
-    this.server.close();
-    await once(this.server, 'close');
+    await this.http[Symbol.asyncDispose]();
   }
 
   /** How often a grant was asked for. */
@@ -88,7 +83,7 @@ export class TestProvider implements AsyncDisposable {
   private listen({ graceMs }: ProviderOptions): void {
     const { provider } = this;
     const serve = provider.callback();
-    this.server.on('request', (request, response) => {
+    this.http.server.on('request', (request, response) => {
       if (request.url?.startsWith('/interaction/') === true) {
         const login = { accountId: 'ann' };
         void provider.interactionFinished(request, response, { login });

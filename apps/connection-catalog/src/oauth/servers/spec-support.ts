@@ -1,7 +1,5 @@
+import { startHttpServer } from '@soma/testing';
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 
 /** A server of a test. */
@@ -17,24 +15,15 @@ interface ServerAnswer {
 }
 
 /** A server that answers by the path and the body of requests. */
-export async function startServer(
+export function startServer(
   answer: (path: string, body: string) => ServerAnswer | Promise<ServerAnswer>,
 ): Promise<TestServer> {
-  const server = createServer((request, response) => {
+  return startHttpServer((request, response) => {
     void text(request).then(async (sent) => {
       const { status, type, body, headers } = await answer(request.url ?? '/', sent);
       response.writeHead(status, { ...headers, 'content-type': type }).end(body);
     });
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    [Symbol.asyncDispose]: async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    },
-  };
+  });
 }
 
 /** GitHub on the wire: forms for who does not insist, and faults with status 200. */

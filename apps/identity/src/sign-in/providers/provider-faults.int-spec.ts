@@ -1,10 +1,9 @@
 import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Secret } from '@soma/kernel';
 import { renderMetrics } from '@soma/observability';
+import { startHttpServer, type HttpServer } from '@soma/testing';
 import type { ProviderAnswer, ProviderName } from './identity-provider.ts';
 import { IdentityProviders } from './identity-providers.ts';
 import { PROVIDER_PATIENCE } from './provider-requests.ts';
@@ -19,22 +18,19 @@ class FaultyProvider implements AsyncDisposable {
   /** How often each path was asked for. */
   readonly asked: Record<string, number> = {};
   private readonly keys = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  private readonly server: Server = createServer((request, response) => {
-    this.answer(request, response);
-  });
+  private server: HttpServer | undefined;
   url = '';
 
   async start(): Promise<this> {
-    this.server.listen(0, '127.0.0.1');
-    await once(this.server, 'listening');
-    this.url = `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    this.server = await startHttpServer((request, response) => {
+      this.answer(request, response);
+    });
+    this.url = this.server.url;
     return this;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.server.closeAllConnections();
-    this.server.close();
-    await once(this.server, 'close');
+    await this.server?.[Symbol.asyncDispose]();
   }
 
   private answer(request: IncomingMessage, response: ServerResponse): void {

@@ -1,10 +1,9 @@
 import { generateKeyPairSync, type KeyObject, randomBytes, randomUUID } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type IncomingMessage, type RequestListener } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { jwtVerify } from 'jose';
 import Provider from 'oidc-provider';
+import { startHttpServer, type HttpServer } from '@soma/testing';
 import type { OpenIdEndpoints, ProviderEndpoints } from './provider-endpoints.ts';
 
 const MICROSOFT_TENANT_ID = '8c2f6a1e-6a0a-4f4e-9a56-0d4a4b1b2c3d';
@@ -209,15 +208,8 @@ export class ProviderServers implements AsyncDisposable {
     return { status: 200, body: { access_token: token, token_type: 'bearer', scope: 'read:user' } };
   }
 
-  private async listen(): Promise<{ server: Server; url: string }> {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    this.running.defer(async () => {
-      server.closeAllConnections();
-      server.close();
-      await once(server, 'close');
-    });
-    return { server, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+  private async listen(): Promise<HttpServer> {
+    return this.running.use(await startHttpServer());
   }
 }
 
