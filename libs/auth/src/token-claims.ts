@@ -6,7 +6,7 @@ import { z } from 'zod';
 export const CLOCK_LEEWAY_SECONDS = 10;
 
 /** The claim that names the API key which a token was obtained with. */
-export const API_KEY_CLAIM = 'api_key_id';
+const API_KEY_CLAIM = 'api_key_id';
 
 /** A principal whose names can stand wherever names stand. */
 export const wellFormedPrincipal = principal.extend({

@@ -14,7 +14,7 @@ import { PREFIXES } from './providers.ts';
 import type { LlmSettings } from './settings.ts';
 
 /** The model that answers without a key, and its provider. */
-export const LOCAL_MODEL = 'local/extractive';
+const LOCAL_MODEL = 'local/extractive';
 
 /** A model that can be called. */
 export interface Model extends ModelCard {

@@ -3,33 +3,25 @@ import { type MemberRole, memberRole, roleScopes } from './roles.ts';
 import type { AccessScope } from './scopes.ts';
 
 /** The kinds of things that requests are about, as policies and the audit log name them. */
-export const accessResource = z.enum([
-  'account',
-  'api_key',
-  'audit_log',
-  'capsule',
-  'connection',
-  'member',
-  'model',
-  'persona',
-  'session',
-  'tenant',
-  'tool',
-  'webhook',
-]);
-export type AccessResource = z.output<typeof accessResource>;
+export type AccessResource =
+  | 'account'
+  | 'api_key'
+  | 'audit_log'
+  | 'capsule'
+  | 'connection'
+  | 'member'
+  | 'model'
+  | 'persona'
+  | 'session'
+  | 'tenant'
+  | 'tool'
+  | 'webhook';
 
 /**
  * What somebody can be to a tenant, as `infra/openfga/model.fga` derives it from the roles. A
  * service of the tenant is all of it: what it may do, its scopes alone say.
  */
-export const tenantRelation = z.enum([
-  'proprietor',
-  'administrator',
-  'contributor',
-  'reader',
-  'overseer',
-]);
+const tenantRelation = z.enum(['proprietor', 'administrator', 'contributor', 'reader', 'overseer']);
 export type TenantRelation = z.output<typeof tenantRelation>;
 
 /** Who each relation holds for. */

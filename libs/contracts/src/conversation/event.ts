@@ -4,7 +4,7 @@ import { cursorText } from './cursor.ts';
 import { toolCall, toolOutcome } from './tool-call.ts';
 
 /** Events that are rows of the timeline, each with a `seq` of its own. */
-export const rowType = z.enum([
+const rowType = z.enum([
   'user.message',
   'assistant.started',
   'assistant.final',

@@ -34,7 +34,6 @@ const toolStatus = z.enum([
   /** It was cut, must not be repeated, and what it has done is unknown. */
   'lost',
 ]);
-export type ToolStatus = z.output<typeof toolStatus>;
 
 /** What became of a call. */
 export const toolOutcome = z.object({

@@ -12,7 +12,7 @@ export const connectionHealth = z.enum([
 export type ConnectionHealth = z.output<typeof connectionHealth>;
 
 /** Why a check failed. */
-export const healthReason = z.enum([
+const healthReason = z.enum([
   /** Nobody answers there. */
   'unreachable',
   /** Nobody answered in time. */

@@ -10,9 +10,6 @@ export const connectionName = z
 
 const typeName = z.string().regex(/^[a-z0-9_]{1,64}$/, 'must be a type of GET …/connections/types');
 
-/** Which field of a type. */
-export const connectionField = z.string().regex(/^[a-z0-9_]{1,64}$/, 'must be the name of a field');
-
 /** More than an hour's worth a second is no limit. */
 const rateLimit = z.int().min(1).max(1_000_000);
 
@@ -42,7 +39,7 @@ const credential = z.strictObject({
 });
 
 /** Something that would break without the connection. */
-export const connectionUsage = z.strictObject({
+const connectionUsage = z.strictObject({
   /** The kind of thing, such as `model_provider`. */
   used_by: z.string(),
   id: z.string(),

@@ -22,7 +22,7 @@ const envelope = {
 };
 
 /** A call that waits to be made. */
-export const toolRequest = z.object({
+const toolRequest = z.object({
   ...envelope,
   type: z.literal('tool.request'),
   ...toolCall.shape,
