@@ -48,6 +48,13 @@ describe('the settings of the catalog', () => {
     });
   });
 
+  it('take an empty variable for a value where one can be turned off so', () => {
+    const off = { ...KEY, OTEL_EXPORTER_OTLP_ENDPOINT: '' };
+
+    expect(loadCatalogConfig(off).OTEL_EXPORTER_OTLP_ENDPOINT).toBeUndefined();
+    expect(loadCatalogConfig(KEY).OTEL_EXPORTER_OTLP_ENDPOINT).toEqual(expect.any(String));
+  });
+
   it('stand in a file, and in the environment before it', () => {
     const environment = fileWith(`
 integrations:

@@ -37,7 +37,9 @@ export function loadCatalogConfig(environment: Environment = process.env): Catal
   const { values, faults } = path === '' ? { values: {}, faults: [] } : readFile(path);
   const lines: string[] = [];
   try {
-    const config = loadConfig(catalogConfig, { ...values, ...withoutEmpty(environment) });
+    // What is empty gives way to the file; without one, it may be a value.
+    const set = { ...environment, ...values, ...withoutEmpty(environment) };
+    const config = loadConfig(catalogConfig, set);
     if (faults.length === 0) {
       return config;
     }
