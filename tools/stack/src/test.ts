@@ -1,13 +1,14 @@
 /** `npm test`: every project's tests on one set of servers, and one line that counts them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { globSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { SERVERS_VARIABLE, startSharedServers } from '@soma/testing';
 import { build } from './build.ts';
 import { workspace } from './paths.ts';
 
-/** What Jest's `--json` says; only what is used here. */
+/** What Jest's `--json` says of one project; only what is used here. */
 interface JestReport {
   numPassedTests: number;
   numFailedTests: number;
@@ -15,12 +16,8 @@ interface JestReport {
   testResults: { assertionResults: { fullName: string; status: string }[] }[];
 }
 
-const REPORT = '.soma/test-report.json';
-const NODE_OPTIONS = [
-  '--experimental-vm-modules',
-  '--disable-warning=ExperimentalWarning',
-  '--disable-warning=TimeoutNegativeWarning',
-];
+const PROJECTS = '{apps,libs,infra,tools}/*';
+const REPORT = 'test-report.json';
 
 process.chdir(workspace);
 process.exitCode = await runTests().catch((error: unknown) => {
@@ -30,42 +27,61 @@ process.exitCode = await runTests().catch((error: unknown) => {
 });
 
 async function runTests(): Promise<number> {
-  // A report of an earlier run does not count.
-  await rm(REPORT, { force: true });
-  await mkdir(dirname(REPORT), { recursive: true });
+  await clearReports();
   // Tests that kill services run them as they are deployed: compiled.
   const building = build();
   // Its fault is thrown below, unless the servers' comes first.
   building.catch(() => undefined);
   await using servers = await startSharedServers();
   await building;
-  const code = await runJest({ [SERVERS_VARIABLE]: JSON.stringify(servers) });
-  const report = JSON.parse(await readFile(REPORT, 'utf8')) as JestReport;
-  for (const name of skipped(report)) process.stdout.write(`skipped: ${name}\n`);
-  const failed = report.numFailedTests + report.numRuntimeErrorTestSuites;
-  // What ended badly without a test that failed did not pass.
+  const code = await runProjects({ [SERVERS_VARIABLE]: JSON.stringify(servers) });
+  const reports = await Promise.all(reportFiles().map(readReport));
+  for (const name of reports.flatMap(skipped)) process.stdout.write(`skipped: ${name}\n`);
+  const passed = sum(reports.map((report) => report.numPassedTests));
+  const failed = sum(
+    reports.map((report) => report.numFailedTests + report.numRuntimeErrorTestSuites),
+  );
+  // A project whose tests never ran has no report, yet it did not pass.
   const total = failed === 0 && code !== 0 ? 1 : failed;
-  process.stdout.write(`${report.numPassedTests} passed, ${total} failed\n`);
+  process.stdout.write(`${passed} passed, ${total} failed\n`);
   return total === 0 ? 0 : 1;
 }
 
-/** What is chosen is for instance `--selectProjects gateway kernel`. */
-async function runJest(environment: Record<string, string>): Promise<number> {
-  const runner = ['node_modules/jest/bin/jest.js', '--config', 'jest.workspace.js'];
-  const choice = ['--json', `--outputFile=${REPORT}`, ...process.argv.slice(2)];
-  const child = spawn(process.execPath, [...runner, ...choice], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-    env: {
-      ...process.env,
-      ...environment,
-      NODE_OPTIONS: NODE_OPTIONS.join(' '),
-    },
+/** Each project writes its report beside its sources; the results of an earlier run do not count. */
+async function runProjects(environment: Record<string, string>): Promise<number> {
+  const runner = ['node_modules/nx/dist/bin/nx.js', 'run-many', '-t', 'test', '--parallel', '3'];
+  // Such as `--projects gateway,kernel`.
+  const choice = process.argv.slice(2);
+  const jest = ['--json', `--outputFile=dist/${REPORT}`];
+  const args = [...runner, '--skip-nx-cache', ...choice, '--', ...jest];
+  const child = spawn(process.execPath, args, {
+    stdio: 'inherit',
+    env: { ...process.env, NX_TUI: 'false', NX_DAEMON: 'false', ...environment },
   });
   const [code] = (await once(child, 'exit')) as [number | null];
   return code ?? 1;
 }
 
+async function clearReports(): Promise<void> {
+  await Promise.all(reportFiles().map((file) => rm(file)));
+  // Jest does not make the folder of its report.
+  const projects = globSync(`${PROJECTS}/jest.config.js`).map(dirname);
+  await Promise.all(projects.map((project) => mkdir(`${project}/dist`, { recursive: true })));
+}
+
+function reportFiles(): string[] {
+  return globSync(`${PROJECTS}/dist/${REPORT}`);
+}
+
+async function readReport(file: string): Promise<JestReport> {
+  return JSON.parse(await readFile(file, 'utf8')) as JestReport;
+}
+
 function skipped({ testResults }: JestReport): string[] {
   const tests = testResults.flatMap(({ assertionResults }) => assertionResults);
   return tests.filter(({ status }) => status === 'pending').map(({ fullName }) => fullName);
+}
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
 }
