@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { globSync } from 'node:fs';
 import { mkdir, readFile, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { SERVERS_VARIABLE, startSharedServers } from '@soma/testing';
 import { build } from './build.ts';
 import { workspace } from './paths.ts';
@@ -53,10 +53,18 @@ async function runProjects(environment: Record<string, string>): Promise<number>
   // Such as `--projects gateway,kernel`.
   const choice = process.argv.slice(2);
   const jest = ['--json', `--outputFile=dist/${REPORT}`];
-  const args = [...runner, '--skip-nx-cache', ...choice, '--', ...jest];
+  // What tests depend on has just been built.
+  const flags = ['--skip-nx-cache', '--excludeTaskDependencies'];
+  const args = [...runner, ...flags, ...choice, '--', ...jest];
   const child = spawn(process.execPath, args, {
     stdio: 'inherit',
-    env: { ...process.env, NX_TUI: 'false', NX_DAEMON: 'false', ...environment },
+    env: {
+      ...process.env,
+      ...{ NX_TUI: 'false', NX_DAEMON: 'false' },
+      // The tests start a hundred processes, which are the same few programs.
+      NODE_COMPILE_CACHE: resolve('.soma/compile-cache'),
+      ...environment,
+    },
   });
   const [code] = (await once(child, 'exit')) as [number | null];
   return code ?? 1;
