@@ -148,7 +148,8 @@ function programOf(name: GoTool): string {
   return GO_TOOLS[name].split('@')[0]?.split('/').at(-1) ?? name;
 }
 
-function onPath(name: string): string | undefined {
+/** Where a program is that this machine has. */
+export function onPath(name: string): string | undefined {
   const directories = (process.env['PATH'] ?? '').split(delimiter);
   return directories.map((each) => join(each, name)).find((path) => existsSync(path));
 }
