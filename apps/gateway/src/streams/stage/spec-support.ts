@@ -172,8 +172,12 @@ export class ScriptedTurn {
     this.#turnId = turnId;
   }
 
-  /** Commits a row. Unless told otherwise Kafka hears of it. */
-  async row(type: RowType, fields: object = {}, { isHeard = true } = {}): Promise<void> {
+  /** Commits a row. Unless told otherwise Kafka hears of it, and of an open answer's text again. */
+  async row(
+    type: RowType,
+    fields: object = {},
+    { isHeard = true, isRepeated = true } = {},
+  ): Promise<void> {
     const [session] = await this.database.execute(
       `UPDATE conversation.sessions SET last_seq = last_seq + 1
         WHERE session_id = $1 RETURNING last_seq`,
@@ -189,13 +193,13 @@ export class ScriptedTurn {
       [this.sessionId, seq, row.event_id, this.#turnId, type, envelope],
     );
     clearInterval(this.#repeating);
-    if (type === 'assistant.started') this.#open(seq);
+    if (type === 'assistant.started') this.#startedSeq = seq;
+    if (type === 'assistant.started' && isRepeated) this.#repeat();
     if (isHeard) await this.#publish(envelope);
   }
 
   /** As long as the answer is open its whole text is repeated, for those who lack a part of it. */
-  #open(seq: number): void {
-    this.#startedSeq = seq;
+  #repeat(): void {
     this.#repeating = setInterval(() => {
       // What Kafka does not take is repeated again; and it is closed before an answer is left open.
       if (this.#text !== '') this.repeatText().catch(() => undefined);
