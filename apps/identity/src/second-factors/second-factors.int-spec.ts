@@ -70,7 +70,7 @@ describe('second factors', () => {
       status: 200,
       body: {
         otpauth_url: expect.stringContaining(`secret=${secret}`),
-        qr_code: expect.stringMatching(/^data:image\/png;base64,/),
+        qr_code: expect.stringMatching(/^data:image\/svg\+xml;base64,/),
       },
     });
     expect(confirmed.status).toBe(200);

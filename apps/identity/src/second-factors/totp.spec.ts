@@ -46,10 +46,6 @@ describe('a code of an app', () => {
     expect((await newTotp('ann@example.com')).secret).not.toBe(secret);
     expect(new URL(otpauth_url)).toMatchObject({ protocol: 'otpauth:', host: 'totp' });
     expect(otpauth_url).toContain('Soma');
-    expect(
-      Buffer.from(qr_code.split(',')[1] ?? '', 'base64')
-        .subarray(1, 4)
-        .toString(),
-    ).toBe('PNG');
+    expect(Buffer.from(qr_code.split(',')[1] ?? '', 'base64').toString()).toMatch(/^<svg .*<path /);
   });
 });
