@@ -193,13 +193,14 @@ export class ScriptedTurn {
       [this.sessionId, seq, row.event_id, this.#turnId, type, envelope],
     );
     clearInterval(this.#repeating);
-    if (type === 'assistant.started') this.#startedSeq = seq;
-    if (type === 'assistant.started' && isRepeated) this.#repeat();
+    if (type === 'assistant.started') this.#open(seq, isRepeated);
     if (isHeard) await this.#publish(envelope);
   }
 
   /** As long as the answer is open its whole text is repeated, for those who lack a part of it. */
-  #repeat(): void {
+  #open(seq: number, isRepeated: boolean): void {
+    this.#startedSeq = seq;
+    if (!isRepeated) return;
     this.#repeating = setInterval(() => {
       // What Kafka does not take is repeated again; and it is closed before an answer is left open.
       if (this.#text !== '') this.repeatText().catch(() => undefined);
