@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { TenantTransaction } from '@soma/persistence';
 import { CATALOG_CONFIG, type CatalogConfig } from '../catalog.config.ts';
-import { ConnectionChanges } from '../connections/connection-changes.ts';
 import { nextHealth } from './health-state.ts';
 import { type CheckedRow, HealthRepository } from './health.repository.ts';
 import type { CheckOutcome } from './probe-connection.ts';
@@ -9,13 +8,12 @@ import type { CheckOutcome } from './probe-connection.ts';
 /** The next check comes up to this much earlier or later, so that not all come at once. */
 const JITTER = 0.1;
 
-/** Writes how a connection is after a check, and tells the rest of Soma when that is news. */
+/** Writes how a connection is after a check. */
 @Injectable()
 export class HealthRecorder {
   constructor(
     private readonly transaction: TenantTransaction,
     private readonly repository: HealthRepository,
-    private readonly changes: ConnectionChanges,
     @Inject(CATALOG_CONFIG)
     private readonly config: Pick<
       CatalogConfig,
@@ -39,11 +37,6 @@ export class HealthRecorder {
           ? ({ health: 'not_applicable', failures: 0 } as const)
           : nextHealth(current, !hasFailed, threshold);
       await this.repository.record(manager, row, { state, outcome, nextInMs: this.nextInMs() });
-      if (state.health !== current.health) {
-        // Not the connection itself: nobody has to let go of what it was resolved to.
-        const name = `${row.name}:health`;
-        await this.changes.announce(manager, row.tenant_id, { name, version: row.version });
-      }
     });
   }
 

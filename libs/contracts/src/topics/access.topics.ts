@@ -15,8 +15,7 @@ const configEntity = z.enum([
   'relationships',
   /**
    * `id` is `tenant:name`; `tenant:mcp_servers`, which no name can be, is the list of what the tenant
-   * uses its connections with, and `tenant:name:health` how a connection is. Entities of their own
-   * would break readers that are one version behind.
+   * uses its connections with. An entity of its own would break readers that are one version behind.
    */
   'connection',
 ]);
