@@ -35,8 +35,8 @@ export class ResolveConnection {
   ) {}
 
   /**
-   * @throws {@link Problem} 404 `connection_not_found`, 422 `connection_type_gone`, and as
-   *   {@link TokenSource} does
+   * @throws {@link Problem} 404 `connection_not_found`, 422 `connection_type_gone`, 502
+   *   `credential_unavailable`, and as {@link TokenSource} does
    */
   async execute(
     tenantId: string,
@@ -71,10 +71,7 @@ export class ResolveConnection {
     const values = await Promise.all(
       fields.map(async (field) => {
         const place = this.secrets.placeOf(tenantId, row, field);
-        const secret = await this.secrets.backend.read(place, row.credentials[field]?.version);
-        if (secret === undefined) {
-          throw credentialMissing(row.name, field);
-        }
+        const secret = await this.secrets.open(place, row.credentials[field]?.version);
         return [field, secret.reveal()] as const;
       }),
     );
@@ -122,12 +119,4 @@ function isNotAuthorized(error: unknown): boolean {
 function secondsLeft(token: FreshToken | undefined): number {
   const endsAt = token?.expiresAt?.getTime() ?? Infinity;
   return Math.max(0, Math.min(LEASE_SECONDS, (endsAt - Date.now()) / 1000));
-}
-
-function credentialMissing(name: string, field: string): Problem {
-  return new Problem({
-    status: 502,
-    code: 'credential_unavailable',
-    detail: `The ${field} of the connection "${name}" is not where credentials are kept. Set it again.`,
-  });
 }

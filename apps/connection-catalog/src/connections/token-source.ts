@@ -13,7 +13,7 @@ export interface TokenSource {
    * One that has expired is refreshed first, and whoever asks waits.
    *
    * @throws {@link Problem} 409 `connection_not_authorized` or `connection_reauthorization_required`,
-   *   503 `connection_token_unavailable`
+   *   502 `credential_unavailable`, 503 `connection_token_unavailable`
    */
   find(owner: { tenant_id: string; connection_id: string }): Promise<FreshToken>;
 }

@@ -1,4 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { Problem, type Secret } from '@soma/kernel';
+import { isDatabaseFault } from '@soma/persistence';
 import {
   EncryptedDatabase,
   EnvironmentSecrets,
@@ -35,6 +37,24 @@ export class ConnectionSecrets {
       : this.backend;
   }
 
+  /**
+   * Reads the version of a credential that a committed row names.
+   *
+   * @throws {@link Problem} 502 `credential_unavailable` where it is gone or cannot be read
+   */
+  async open(location: SecretLocation, version: number | undefined): Promise<Secret> {
+    const secret = await this.backend.read(location, version).catch((error: unknown) => {
+      // That of our own database says nothing of the credential, and is answered as everywhere.
+      throw this.isTransactional && isDatabaseFault(error)
+        ? error
+        : credentialUnavailable(location.field, error);
+    });
+    if (secret === undefined) {
+      throw credentialUnavailable(location.field);
+    }
+    return secret;
+  }
+
   /** Where a credential is: in variables by the name that the operator knows. */
   placeOf(tenantId: string, connection: ConnectionKey, field: string): SecretLocation {
     const { connection_id, name } = connection;
@@ -65,4 +85,15 @@ export class ConnectionSecrets {
   get isTransactional(): boolean {
     return this.backend instanceof EncryptedDatabase;
   }
+}
+
+function credentialUnavailable(field: string, cause?: unknown): Problem {
+  return new Problem({
+    status: 502,
+    code: 'credential_unavailable',
+    detail:
+      `A credential of this connection (${field}) cannot be read where credentials are kept. ` +
+      'Try again; if that lasts, set it again or authorise the connection anew.',
+    cause,
+  });
 }

@@ -40,7 +40,8 @@ export class AccessTokens {
 
   /**
    * @throws {@link Problem} 409 `connection_not_authorized` or `connection_reauthorization_required`,
-   *   503 `connection_token_unavailable` while its provider does not answer
+   *   502 `credential_unavailable`, 503 `connection_token_unavailable` while its provider does not
+   *   answer
    */
   async find(owner: Owner): Promise<AccessToken> {
     const id = `${owner.tenant_id}:${owner.connection_id}`;
@@ -96,11 +97,8 @@ export class AccessTokens {
   }
 
   private async open(grant: GrantRow): Promise<AccessToken> {
-    const kept = await this.secrets.read(grant, grant.token_version);
-    if (kept === undefined) {
-      throw new Error('The tokens of a grant are not in the secret backend.');
-    }
-    return { token: kept.accessToken, expiresAt: grant.expires_at };
+    const { accessToken } = await this.secrets.open(grant, grant.token_version);
+    return { token: accessToken, expiresAt: grant.expires_at };
   }
 }
 

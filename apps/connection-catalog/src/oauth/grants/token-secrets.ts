@@ -63,17 +63,16 @@ export class TokenSecrets {
   /** @param version - Without it, the newest, which a row may not know yet. */
   async read(owner: Owner, version?: number): Promise<KeptTokens | undefined> {
     const secret = await this.secrets.backend.read(at(owner, TOKENS), version);
-    if (secret === undefined) {
-      return undefined;
-    }
-    const tokens = stored.parse(JSON.parse(secret.reveal()));
-    return {
-      generation: tokens.generation,
-      accessToken: new Secret(tokens.access_token),
-      refreshToken: tokens.refresh_token === null ? undefined : new Secret(tokens.refresh_token),
-      expiresAt: tokens.expires_at === null ? undefined : new Date(tokens.expires_at),
-      scope: tokens.scope ?? undefined,
-    };
+    return secret && fromText(secret);
+  }
+
+  /**
+   * Those that a committed row names.
+   *
+   * @throws {@link Problem} 502 `credential_unavailable`
+   */
+  async open(owner: Owner, version: number): Promise<KeptTokens> {
+    return fromText(await this.secrets.open(at(owner, TOKENS), version));
   }
 
   forgetTokens(manager: EntityManager, owner: Owner): Promise<void> {
@@ -126,6 +125,17 @@ export function toKept(given: GivenTokens, generation: number, before?: KeptToke
     expiresAt:
       expiresInSeconds === undefined ? undefined : new Date(Date.now() + expiresInSeconds * 1000),
     scope: scope ?? before?.scope,
+  };
+}
+
+function fromText(text: Secret): KeptTokens {
+  const tokens = stored.parse(JSON.parse(text.reveal()));
+  return {
+    generation: tokens.generation,
+    accessToken: new Secret(tokens.access_token),
+    refreshToken: tokens.refresh_token === null ? undefined : new Secret(tokens.refresh_token),
+    expiresAt: tokens.expires_at === null ? undefined : new Date(tokens.expires_at),
+    scope: tokens.scope ?? undefined,
   };
 }
 
