@@ -1,4 +1,6 @@
 import { Injectable } from '@nestjs/common';
+import { AskedChecks } from './asked-checks.ts';
+import { CheckLimit } from './check-limit.ts';
 import { ConnectionReader } from './connection-reader.ts';
 import { HealthRecorder } from './health-recorder.ts';
 import type { CheckedRow } from './health.repository.ts';
@@ -6,13 +8,14 @@ import { ProbeFailure } from './probe.ts';
 import { type CheckOutcome, ProbeConnection } from './probe-connection.ts';
 import { RunningChecks } from './running-checks.ts';
 
-/** A host that does not answer holds a place for ten seconds; there are enough for many of them. */
-const PLACES = 200;
+/** Beside those of the prober, so that what people ask for and what it looks at never wait for each other. */
+const ASKED = { all: 20, ofTenant: 5 };
 
 /** Looks at one connection, and writes down how it is. */
 @Injectable()
 export class CheckHealth {
-  private readonly running = new RunningChecks(PLACES);
+  private readonly running = new RunningChecks();
+  private readonly asked = new AskedChecks(ASKED);
 
   constructor(
     private readonly reader: ConnectionReader,
@@ -20,27 +23,29 @@ export class CheckHealth {
     private readonly recorder: HealthRecorder,
   ) {}
 
-  /** How many more checks can be made now. */
-  get free(): number {
-    return this.running.free;
+  /** @param ending - Aborts when nobody waits for the outcome any more; then nothing is written. */
+  execute(row: CheckedRow, ending?: AbortSignal): Promise<void> {
+    return this.running.run(keyOf(row), () => this.look(row, ending));
   }
 
   /**
-   * @param ending - Aborts when nobody waits for the outcome any more; then nothing is written.
+   * As {@link execute}, because somebody asks.
+   *
    * @throws {@link Problem} 503 `health_checks_busy`
    */
-  execute(row: CheckedRow, ending?: AbortSignal): Promise<void> {
-    // What was changed meanwhile is another connection: it wants a check of its own.
-    const key = JSON.stringify([row.tenant_id, row.connection_id, row.version]);
-    return this.running.run(key, async () => {
-      await this.recorder.record(row, await this.check(row, ending));
-    });
+  ask(row: CheckedRow): Promise<void> {
+    return this.running.run(keyOf(row), () => this.asked.run(row.tenant_id, () => this.look(row)));
+  }
+
+  private async look(row: CheckedRow, ending?: AbortSignal): Promise<void> {
+    await this.recorder.record(row, await this.check(row, ending));
   }
 
   private async check(row: CheckedRow, ending?: AbortSignal): Promise<CheckOutcome | undefined> {
+    const limit = new CheckLimit(ending);
     try {
-      const target = await this.reader.target(row);
-      return target && (await this.probe.execute(target, ending));
+      const target = await limit.wait(this.reader.target(row), tokenLate);
+      return target && (await this.probe.execute(target, limit));
     } catch (error) {
       if (!(error instanceof ProbeFailure)) {
         throw error;
@@ -48,4 +53,14 @@ export class CheckHealth {
       return { reason: error.reason, latencyMs: 0 };
     }
   }
+}
+
+/** What else is read is here, or refused sooner. */
+function tokenLate(): never {
+  throw new ProbeFailure('credential_unavailable');
+}
+
+/** What was changed meanwhile is another connection: it wants a check of its own. */
+function keyOf({ tenant_id, connection_id, version }: CheckedRow): string {
+  return JSON.stringify([tenant_id, connection_id, version]);
 }

@@ -10,8 +10,8 @@ import { CheckHealth } from './check-health.ts';
 import { ConnectionReader } from './connection-reader.ts';
 import { type DueConnection, HealthRepository } from './health.repository.ts';
 
-/** What people ask for comes in between: the prober leaves a few of the places for it. */
-const KEPT_FREE = 20;
+/** A host that does not answer holds a place for ten seconds; there are enough for many of them. */
+const PLACES = 180;
 /** Longer than any check: then its pod is gone, and another one makes the check. */
 const LEASE_MS = 60_000;
 
@@ -37,11 +37,8 @@ export class HealthProber implements OnApplicationBootstrap, BeforeApplicationSh
   ) {
     const work = new ClaimedWork<DueConnection>({
       items: 'connections to check',
-      places: check.free - KEPT_FREE,
-      claim: (room) => {
-        const limit = Math.max(0, Math.min(room, check.free - KEPT_FREE));
-        return sweep.run((manager) => repository.claim(manager, limit, LEASE_MS));
-      },
+      places: PLACES,
+      claim: (room) => sweep.run((manager) => repository.claim(manager, room, LEASE_MS)),
       run: async (due) => {
         const row = await reader.row(due);
         if (row !== undefined) {

@@ -1,16 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { HealthReason } from '@soma/contracts';
 import { Outbound } from '@soma/http';
-import { abortAfter, Problem } from '@soma/kernel';
+import { Problem } from '@soma/kernel';
+import type { CheckLimit } from './check-limit.ts';
 import { type Probe, ProbeFailure, type ProbeTarget } from './probe.ts';
 import { probeDatabase } from './probes/database.probe.ts';
 import { probeHttp } from './probes/http.probe.ts';
 import { probeMcp } from './probes/mcp.probe.ts';
 import { probeS3 } from './probes/s3.probe.ts';
 import { probeSmtp } from './probes/smtp.probe.ts';
-
-/** The longest that a check takes. */
-const PROBE_LIMIT_MS = 10_000;
 
 /** Types that one request over HTTP cannot try. */
 const PROBES: Record<string, Probe> = {
@@ -32,34 +30,21 @@ export interface CheckOutcome {
 export class ProbeConnection {
   constructor(private readonly outbound: Outbound) {}
 
-  async execute(target: ProbeTarget, ending?: AbortSignal): Promise<CheckOutcome | undefined> {
+  async execute(target: ProbeTarget, limit: CheckLimit): Promise<CheckOutcome | undefined> {
     const probe = PROBES[target.type.name] ?? probeHttp;
-    const signal = abortAfter(PROBE_LIMIT_MS, ending);
+    const { signal } = limit;
     const begun = performance.now();
-    const outcome = await Promise.race([
-      probe(target, { outbound: this.outbound, signal }).catch((error: unknown) => {
-        // Whoever stops us has learnt nothing of the connection.
-        ending?.throwIfAborted();
-        return signal.aborted ? 'timeout' : reasonOf(error);
-      }),
-      // A driver that does not hear the signal keeps nobody waiting.
-      expiry(signal, ending),
-    ]);
+    const probing = probe(target, { outbound: this.outbound, signal }).catch((error: unknown) => {
+      signal.throwIfAborted();
+      return reasonOf(error);
+    });
+    const outcome = await limit.wait(probing, () => 'timeout' as const);
     if (outcome === false) {
       return undefined;
     }
     const latencyMs = Math.round(performance.now() - begun);
     return { reason: outcome === true ? null : outcome, latencyMs };
   }
-}
-
-function expiry(signal: AbortSignal, ending: AbortSignal | undefined): Promise<'timeout'> {
-  return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => {
-      if (ending?.aborted === true) reject(ending.reason as Error);
-      else resolve('timeout');
-    });
-  });
 }
 
 /** Drivers put codes of their own in the place of those of Node's TLS; the sentences stay. */

@@ -3,7 +3,7 @@ import { RunningChecks } from './running-checks.ts';
 
 describe('RunningChecks', () => {
   it('makes one check for all who want it at once, and another one afterwards', async () => {
-    const checks = new RunningChecks(2);
+    const checks = new RunningChecks();
     const { promise, resolve } = Promise.withResolvers<undefined>();
     let made = 0;
     const check = async (): Promise<void> => {
@@ -12,22 +12,21 @@ describe('RunningChecks', () => {
     };
     const all = Promise.allSettled(['a', 'a', 'b', 'a'].map((key) => checks.run(key, check)));
 
-    expect([made, checks.free]).toEqual([2, 0]);
+    expect(made).toBe(2);
     resolve(undefined);
     expect((await all).map(({ status }) => status)).toEqual(Array(4).fill('fulfilled'));
     await checks.run('a', check);
-    expect([made, checks.free]).toEqual([3, 2]);
+    expect(made).toBe(3);
   });
 
-  it('refuses more than there are places for, until one has ended, however', async () => {
-    const checks = new RunningChecks(1);
-    const { promise, reject } = Promise.withResolvers<undefined>();
-    const first = checks.run('a', () => promise);
-    const busy = { status: 503, code: 'health_checks_busy' };
+  it('makes another one after one that could not begin, or broke', async () => {
+    const checks = new RunningChecks();
+    const refuse = (): Promise<void> => {
+      throw new Error('There is no room.');
+    };
 
-    await expect(checks.run('b', () => promise)).rejects.toMatchObject(busy);
-    reject(new Error('It broke.'));
-    await expect(first).rejects.toThrow('It broke.');
-    await checks.run('b', () => Promise.resolve());
+    await expect(checks.run('a', refuse)).rejects.toThrow('There is no room.');
+    await expect(checks.run('a', () => Promise.reject(new Error('It broke.')))).rejects.toThrow();
+    await checks.run('a', () => Promise.resolve());
   });
 });

@@ -20,7 +20,7 @@ export class TestConnection {
   async execute({ principal, origin }: Caller, name: string): Promise<ConnectionHealthReport> {
     const { tenant_id: tenantId } = principal;
     const row = await this.health.find(tenantId, name);
-    await this.check.execute(row);
+    await this.check.ask(row);
     const report = await this.health.report(row);
     const { health, reason } = report;
     await this.transaction.run(tenantId, (manager) =>
