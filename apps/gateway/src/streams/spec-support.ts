@@ -33,6 +33,7 @@ export async function readSocket(url: string, options: SocketReadOptions): Promi
       const event = JSON.parse(data.toString()) as SessionEvent;
       received.push({ id: event.cursor, event });
       address.searchParams.set('cursor', event.cursor);
+      options.onEvent?.(event);
       if (options.until(event)) socket.terminate();
     });
     socket.on('open', () => {
@@ -88,6 +89,7 @@ interface SocketReadOptions {
   until: (event: SessionEvent) => boolean;
   headers?: Record<string, string>;
   onOpen?: () => void;
+  onEvent?: (event: SessionEvent) => void;
   /** Goes on after a cut, as clients do, with the last cursor. */
   resumes?: boolean;
 }

@@ -1,4 +1,9 @@
-import { conversationOutbound, type RowType, type SessionEvent } from '@soma/contracts';
+import {
+  type Accepted,
+  conversationOutbound,
+  type RowType,
+  type SessionEvent,
+} from '@soma/contracts';
 import { loadConfig, newIdentifier } from '@soma/kernel';
 import { CoalescingProducer, KafkaConnection } from '@soma/messaging';
 import { createLogger } from '@soma/observability';
@@ -9,9 +14,8 @@ import type { Received } from '../spec-support.ts';
 
 /** An answer in pieces, with what takes more than one unit, more than one byte, or joins to the left. */
 export const PIECES = [
-  'Gr\u00fc\u00dfe \u{1f44b}\u{1f3fd}',
-  ', e\u0301t ',
-  '"\u{1f469}\u200d\u{1f52c}"\n',
+  'Gr\u00fc\u00dfe \u{1f44b}\u{1f3fd}, e',
+  '\u0301t "\u{1f469}\u200d\u{1f52c}"\n',
 ];
 export const TEXT = PIECES.join('');
 
@@ -37,6 +41,7 @@ export interface ReadOptions {
   cutAfterBytes?: number;
   lastId?: string | undefined;
   onOpen?: () => void;
+  onEvent?: (event: SessionEvent) => void;
 }
 
 /** Two gateways over one timeline, and somebody who answers as a worker does. */
@@ -109,8 +114,8 @@ export class Stage {
       },
       body: JSON.stringify({ session_id: sessionId, message: 'Hello' }),
     });
-    const { event_id: turnId } = (await response.json()) as { event_id: string };
-    return new ScriptedTurn(this.database, this.producer, { sessionId, turnId });
+    const { event_id: turnId, cursor } = (await response.json()) as Accepted;
+    return new ScriptedTurn(this.database, this.producer, { sessionId, turnId, cursor });
   }
 
   /** A message whose answer has all of its text, and no end yet. */
@@ -133,7 +138,7 @@ export class Stage {
   }
 
   async #readOnce(url: string, options: ReadOptions): Promise<Received[]> {
-    const { until: isLast, cutAfterBytes, lastId, onOpen } = options;
+    const { until: isLast, cutAfterBytes, lastId, onOpen, onEvent } = options;
     const headers = { ...(await this.headersOf()), ...(lastId && { 'last-event-id': lastId }) };
     using stream = await openEventStream(url, {
       headers,
@@ -144,6 +149,7 @@ export class Stage {
     for await (const { id, data } of stream) {
       const event = JSON.parse(data) as SessionEvent;
       received.push({ id, event });
+      onEvent?.(event);
       if (isLast?.(event)) break;
     }
     return received;
@@ -157,8 +163,8 @@ export const pathOf = ({ sessionId }: ScriptedTurn): string => `/v1/session/${se
 export class ScriptedTurn {
   readonly sessionId: string;
   readonly #turnId: string;
-  /** Of all that it has written, in bytes. */
-  writtenBytes = 0;
+  /** Of the last row or piece that it has written, and at first of its message. */
+  cursor: string;
   #startedSeq = 0;
   #text = '';
   #repeating: NodeJS.Timeout | undefined;
@@ -166,10 +172,11 @@ export class ScriptedTurn {
   constructor(
     private readonly database: TestDatabase,
     private readonly producer: CoalescingProducer,
-    { sessionId, turnId }: { sessionId: string; turnId: string },
+    { sessionId, turnId, cursor }: { sessionId: string; turnId: string; cursor: string },
   ) {
     this.sessionId = sessionId;
     this.#turnId = turnId;
+    this.cursor = cursor;
   }
 
   /** Commits a row. Unless told otherwise Kafka hears of it, and of an open answer's text again. */
@@ -186,6 +193,7 @@ export class ScriptedTurn {
     const seq = Number(session?.['last_seq']);
     const row = { type, event_id: newIdentifier(), seq, cursor: `${seq}.0`, message: '' };
     const envelope = JSON.stringify({ ...this.#envelope(), ...row, persona_id: null, ...fields });
+    this.cursor = row.cursor;
     await this.database.execute(
       `INSERT INTO conversation.session_events (tenant_id, session_id, seq, event_id, turn_id,
               type, envelope, occurred_at, published_at)
@@ -214,6 +222,7 @@ export class ScriptedTurn {
     const to = this.#text.length;
     const place = { seq, started_seq: seq, from, to, cursor: `${seq}.${to}` };
     const piece = { ...this.#envelope(), type: 'assistant.delta', message, ...place };
+    this.cursor = place.cursor;
     await this.#publish(JSON.stringify(piece));
   }
 
@@ -247,7 +256,6 @@ export class ScriptedTurn {
   }
 
   async #publish(value: string): Promise<void> {
-    this.writtenBytes += Buffer.byteLength(value);
     const key = `acme:${this.sessionId}`;
     await this.producer.send({ topic: conversationOutbound.name, key, value });
   }
