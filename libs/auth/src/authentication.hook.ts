@@ -66,7 +66,8 @@ export class AuthenticationHook {
       done();
     };
     if (known !== undefined) {
-      admit(known);
+      request.token = known;
+      admit(known.principal);
       return;
     }
     this.authenticator.authenticate(request.headers, request.ip).then(admit, done);

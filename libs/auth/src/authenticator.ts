@@ -3,7 +3,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { accessScope, type Principal } from '@soma/contracts';
 import { ConfigError, isDevelopment } from '@soma/kernel';
 import type { EngineOptions } from './access/engines.ts';
-import { TokenVerifier, type TokenVerifierOptions } from './token-verifier.ts';
+import { TokenVerifier, type TokenVerifierOptions, type VerifiedToken } from './token-verifier.ts';
 import { bearerToken, findBearerToken } from './bearer-token.ts';
 import { invalidToken } from './unauthenticated.ts';
 
@@ -20,7 +20,7 @@ export interface AuthenticationOptions extends TokenVerifierOptions, EngineOptio
 /** Says who sends a request. For plain HTTP, event streams and WebSocket upgrades alike. */
 @Injectable()
 export class Authenticator implements OnModuleInit {
-  private readonly anonymous: Principal;
+  private readonly anonymous: VerifiedToken;
 
   constructor(
     private readonly options: AuthenticationOptions,
@@ -32,10 +32,11 @@ export class Authenticator implements OnModuleInit {
           'NODE_ENV=development.',
       );
     }
+    const { defaultTenant: tenant_id } = options;
     this.anonymous = {
-      subject: 'anonymous',
-      tenant_id: options.defaultTenant,
-      scopes: accessScope.options,
+      principal: { subject: 'anonymous', tenant_id, scopes: accessScope.options },
+      expiresAtMs: Infinity,
+      confirmation: undefined,
     };
   }
 
@@ -47,7 +48,7 @@ export class Authenticator implements OnModuleInit {
   }
 
   /** What is known of a sender by a token that was seen before. It takes a hash and no more. */
-  recall(headers: IncomingHttpHeaders): Principal | 'refused' | undefined {
+  recall(headers: IncomingHttpHeaders): VerifiedToken | 'refused' | undefined {
     if (!this.options.requireAuth) {
       return this.anonymous;
     }
@@ -56,13 +57,18 @@ export class Authenticator implements OnModuleInit {
     if (known === undefined || known === 'refused') {
       return known;
     }
-    return known.confirmation === undefined ? known.principal : 'refused';
+    return known.confirmation === undefined ? known : 'refused';
+  }
+
+  /** Whether a token still speaks for its sender: between two looks at it may be minutes. */
+  isStillGood(token: VerifiedToken): boolean {
+    return this.verifier.isStillGood(token);
   }
 
   /** @throws Problem 401 without a valid access token in the header `Authorization`. */
   async authenticate(headers: IncomingHttpHeaders, address?: string): Promise<Principal> {
     if (!this.options.requireAuth) {
-      return this.anonymous;
+      return this.anonymous.principal;
     }
     const { principal, confirmation } = await this.verifier.verify(bearerToken(headers), address);
     if (confirmation !== undefined) {
