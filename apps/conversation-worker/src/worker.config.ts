@@ -20,12 +20,13 @@ const tenantWeights = z
       z
         .string()
         .regex(/^[A-Za-z0-9._-]+=\d+(\.\d+)?$/, 'must be tenant=weight, several between commas')
-        .transform((pair) => pair.split('=') as [string, string]),
+        .transform((pair) => pair.split('=') as [string, string])
+        .transform(([tenant, weight]) => [tenant, Number(weight)] as const)
+        // A share of nothing would be a queue that nobody empties.
+        .refine(([, weight]) => weight > 0, 'must have a weight above 0'),
     ),
   )
-  .transform((pairs) =>
-    Object.fromEntries(pairs.map(([tenant, weight]) => [tenant, Number(weight)])),
-  );
+  .transform((pairs) => Object.fromEntries(pairs));
 
 /** The settings of this service, each under the name of its environment variable. */
 export const workerConfig = z.object({
@@ -47,7 +48,7 @@ export const workerConfig = z.object({
     'How many turns of one tenant run at once, over all workers.',
   ),
   TENANT_WEIGHTS: tenantWeights.describe(
-    '`tenant=weight` between commas: how many times the share of others a tenant gets.',
+    '`tenant=weight` between commas: how many times the share of others a tenant gets; above 0.',
   ),
   LEASE_MS: durationMsSetting(10_000).describe(
     'How long a worker that says nothing keeps its turns.',

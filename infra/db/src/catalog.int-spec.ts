@@ -61,6 +61,7 @@ const SWEEP_POLICIES = [
   'conversation.session_events relay_read SELECT {conversation_worker_sweep,gateway_sweep}',
   'conversation.sessions stream_heads SELECT {gateway_sweep}',
   'conversation.stream_tickets retention ALL {gateway_sweep}',
+  'conversation.tenants_served fairness ALL {conversation_worker_sweep}',
   'conversation.turns claims SELECT {conversation_worker_sweep}',
   'identity.api_keys exchange SELECT {identity_sweep}',
   'identity.api_keys use UPDATE {identity_sweep}',

@@ -16,9 +16,11 @@ export class FindTurns {
   constructor(private readonly sweep: SweepTransaction) {}
 
   /**
-   * Sessions with a turn that is ready, in a fair order: first the tenants that have the fewest
-   * turns running for their weight, so that a tenant with many queued turns delays another's single
-   * one by a turn's time at most. Within a tenant the oldest come first.
+   * Sessions with a turn that is ready, in a fair order, which are then taken as served: first the
+   * tenants that have the fewest turns running for their weight, and among those whoever has waited
+   * longest for its weight since it was served. So tenants take turns also where one slot is all
+   * there is, and a tenant with many queued turns delays another's single one by a turn's time at
+   * most. Within a tenant the oldest come first.
    */
   ready(limit: number, { maxPerTenant, weights }: FairShare): Promise<SessionName[]> {
     return this.sweep.run((manager) =>
@@ -74,16 +76,27 @@ const READY = `
      WHERE state = 'running' AND owner IS NOT NULL GROUP BY tenant_id
   ), candidate AS (
     SELECT tenant.tenant_id, oldest.session_id, oldest.ready_at,
-           coalesce(busy.running, 0) + oldest.rank AS place,
-           coalesce(($3::jsonb ->> tenant.tenant_id)::float8, 1) AS weight
+           coalesce(busy.running, 0) + oldest.rank - 1 AS ahead,
+           share.weight,
+           coalesce(extract(epoch FROM clock_timestamp() - served.served_at), 'infinity')
+             * share.weight AS waited
       FROM tenant
       LEFT JOIN busy USING (tenant_id)
+      LEFT JOIN conversation.tenants_served AS served USING (tenant_id)
+     CROSS JOIN LATERAL (
+       SELECT coalesce(($3::jsonb ->> tenant.tenant_id)::float8, 1) AS weight) AS share
      CROSS JOIN LATERAL (
        SELECT session_id, ready_at, row_number() OVER (ORDER BY ready_at) AS rank
          FROM (SELECT session_id, ready_at FROM conversation.turns
                 WHERE tenant_id = tenant.tenant_id AND ready_at <= clock_timestamp()
                 ORDER BY ready_at LIMIT $1) AS ready) AS oldest
+  ), chosen AS (
+    SELECT * FROM candidate WHERE ahead < $2
+     ORDER BY ahead / weight, waited DESC, ready_at LIMIT $1
+  ), served AS (
+    INSERT INTO conversation.tenants_served (tenant_id, served_at)
+    SELECT tenant_id, clock_timestamp() FROM chosen GROUP BY tenant_id ORDER BY tenant_id
+    ON CONFLICT (tenant_id) DO UPDATE SET served_at = EXCLUDED.served_at
   )
-  SELECT tenant_id AS "tenantId", session_id AS "sessionId" FROM candidate
-   WHERE place <= $2
-   ORDER BY place / weight, ready_at LIMIT $1`;
+  SELECT tenant_id AS "tenantId", session_id AS "sessionId" FROM chosen
+   ORDER BY ahead / weight, waited DESC, ready_at`;

@@ -10,7 +10,7 @@ import { type FindTurns } from './find-turns.ts';
 import { bodyHash } from './idempotency.ts';
 import { type SessionOutbox } from './session-outbox.ts';
 import { type Sessions } from './sessions.ts';
-import { acme, type Announced, globex, openTimeline } from './spec-support.ts';
+import { acme, type Announced, openTimeline } from './spec-support.ts';
 import { type StreamTickets } from './stream-tickets.ts';
 import { type Timeline } from './timeline.ts';
 import { TurnLostError } from './turn-fence.ts';
@@ -353,23 +353,75 @@ describe('turns', () => {
     expect(left.map(({ envelope }) => envelope.type)).toEqual(['session.updated']);
   });
 
-  it("serves another tenant's single turn before the rest of a flood", async () => {
-    await Promise.all(Array.from({ length: 10_000 }, () => say(newIdentifier(), 'flood')));
-    const single = newIdentifier();
-    await accept.accept({ principal: globex, sessionId: single, message: 'only one' });
+  const of = (tenantId: string) => ({ ...acme, tenant_id: tenantId });
+  const queue = (tenantId: string, count: number) =>
+    Promise.all(
+      Array.from({ length: count }, () =>
+        accept.accept({ principal: of(tenantId), message: 'queued' }),
+      ),
+    );
 
-    const first = await find.ready(2, FAIR);
+  /** One slot: whoever is next runs to the end, as often as asked. Who they were, in order. */
+  async function serve(times: number, share = FAIR): Promise<(string | undefined)[]> {
+    const served: (string | undefined)[] = [];
+    for (let round = 0; round < times; round++) {
+      const [next] = await find.ready(1, share);
+      const turn = next && (await claims.claim(next, { workerId: 'one-slot', maxPerTenant: 9 }));
+      if (turn) await answer(turn);
+      served.push(next?.tenantId);
+    }
+    return served;
+  }
 
-    expect(first).toContainEqual({ tenantId: 'globex', sessionId: single });
+  it("serves another tenant's single turn next, whatever has queued up before it", async () => {
+    await leases.beat('one-slot', LEASE_MS);
+    await queue('flood', 10_000);
+    const before = await serve(3);
+    await queue('rival', 20);
+    await serve(4);
+    await queue('newcomer', 1);
+
+    const heavy = { maxPerTenant: 100, weights: { flood: 50 } };
+    const after = await serve(2, heavy);
+
+    expect(before).toEqual(['flood', 'flood', 'flood']);
+    expect(after).toContain('newcomer');
   }, 120_000);
 
-  it('holds a tenant to its limit of turns at once', async () => {
-    const counts = await find.count();
+  it('serves tenants by their weights, also with one slot', async () => {
+    await queue('rival', 20);
 
-    const none = await find.ready(1000, { maxPerTenant: 0, weights: {} });
+    const served = await serve(30, { maxPerTenant: 100, weights: { flood: 3 } });
+    const many = await find.ready(8, { maxPerTenant: 100, weights: { flood: 3 } });
 
-    expect(counts.pending).toBeGreaterThan(0);
-    expect(none).toEqual([]);
+    const turnsOf = (names: (string | undefined)[]) =>
+      names.filter((name) => name === 'rival').length;
+    expect(new Set(served)).toEqual(new Set(['flood', 'rival']));
+    expect(turnsOf(served)).toBeGreaterThan(3);
+    expect(turnsOf(served)).toBeLessThan(13);
+    expect(turnsOf(many.map(({ tenantId }) => tenantId))).toBe(2);
+  });
+
+  it('holds a tenant to its limit of turns at once, in the search and in the claim', async () => {
+    const sessions = (await queue('capped', 4)).map(({ session_id }) => session_id);
+    const claim = (sessionId: string) =>
+      claims.claim({ tenantId: 'capped', sessionId }, { workerId: 'one-slot', maxPerTenant: 2 });
+    const ready = async () => {
+      const found = await find.ready(1000, { maxPerTenant: 2, weights: { capped: 0.1 } });
+      return found.filter(({ tenantId }) => tenantId === 'capped').length;
+    };
+
+    const atFirst = await ready();
+    const first = await claim(sessions[0] ?? '');
+    const withOne = await ready();
+    const second = await claim(sessions[1] ?? '');
+    const withTwo = await ready();
+    const third = await claim(sessions[2] ?? '');
+    if (first !== null) await answer(first);
+
+    expect([atFirst, withOne, withTwo]).toEqual([2, 1, 0]);
+    expect([first, second, third].map((turn) => turn !== null)).toEqual([true, true, false]);
+    await expect(claim(sessions[2] ?? '')).resolves.not.toBeNull();
   });
 
   it('tells a worker what runs in its name', async () => {

@@ -1,10 +1,11 @@
 /*
  * Decides which turns this worker runs, and when.
  *
- * A record of `conversation.inbound` only wakes: while there is room, its session is claimed at
- * once. Whatever is not claimed that way (no room, a lost record, a dead or stopped worker) is found
- * by a sweep, which is fair across tenants. A full worker reads on and claims nothing, so that
- * nothing slow holds a partition (P5).
+ * A record of `conversation.inbound` only wakes: while there is room and nothing else waits, its
+ * session is claimed at once. Whatever is not claimed that way (no room, a lost record, a dead or
+ * stopped worker) is found by a sweep, which is fair across tenants: whoever comes while others wait
+ * takes no slot before them. A full worker reads on and claims nothing, so that nothing slow holds a
+ * partition (P5).
  */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { RepeatedWork, sleep } from '@soma/kernel';
@@ -33,6 +34,8 @@ export class TurnScheduler {
   });
   /** Claims on their way; each may become a running turn. */
   private claiming = 0;
+  /** Whether there may be more turns to take than there was room for. */
+  private othersWait = false;
 
   constructor(
     @Inject(TURN_LIMITS) private readonly limits: TurnLimits,
@@ -71,10 +74,18 @@ export class TurnScheduler {
   /** Sessions have got a message. It returns at once. */
   wake(sessions: readonly SessionName[]): void {
     for (const session of sessions) {
-      if (this.room > 0 && this.lease.holdsLease && !this.running.has(session)) {
+      if (this.othersWait || this.room <= 0) {
+        this.letWait();
+      } else if (this.lease.holdsLease && !this.running.has(session)) {
         void this.claim(session);
       }
     }
+  }
+
+  /** The next sweep decides who comes next; with no room there is nothing to decide yet. */
+  private letWait(): void {
+    this.othersWait = true;
+    if (this.room > 0) this.sweeping.wake();
   }
 
   /**
@@ -106,7 +117,9 @@ export class TurnScheduler {
       maxPerTenant: this.limits.MAX_TURNS_PER_TENANT,
       weights: this.limits.TENANT_WEIGHTS,
     };
-    const ready = await this.find.ready(this.room, share);
+    const { room } = this;
+    const ready = await this.find.ready(room, share);
+    this.othersWait = ready.length === room;
     const abandoned = this.lease.mayTakeOver ? await this.find.abandoned(this.room) : [];
     const free = [...abandoned, ...ready].filter((session) => !this.running.has(session));
     await Promise.all(free.slice(0, Math.max(0, this.room)).map((session) => this.claim(session)));
@@ -137,12 +150,12 @@ export class TurnScheduler {
     if (this.stopping.signal.aborted) stop.abort(new TurnAborted('stopping'));
   }
 
-  /** A slot is free. With room to spare nobody else waits, and the session's next turn comes. */
+  /** A slot is free. With room to spare, and nobody else who waits, the session's next turn comes. */
   private goOn(session: SessionName): void {
-    const hasRoomToSpare = this.room > 1;
+    const isNextAtOnce = this.room > 1 && !this.othersWait;
     // After this, when the turn that ended has left the list.
     setImmediate(() => {
-      if (hasRoomToSpare) {
+      if (isNextAtOnce) {
         this.wake([session]);
       } else {
         this.sweeping.wake();

@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { AcceptTurns } from '@soma/sessions';
+import { until } from '@soma/testing';
+import {
+  acme,
+  follow,
+  startServers,
+  startWorker,
+  type TestWorker,
+  type WorkerServers,
+} from '../spec-support.ts';
+
+describe('a worker with one slot', () => {
+  const running = new AsyncDisposableStack();
+  let servers: WorkerServers;
+  let worker: TestWorker;
+
+  beforeAll(async () => {
+    servers = await startServers(running);
+    worker = await startWorker(running, servers, { settings: { MAX_TURNS: '1' } });
+  });
+
+  afterAll(() => running.disposeAsync());
+
+  const say = (tenant_id: string, message: string) =>
+    worker.get(AcceptTurns).accept({ principal: { ...acme, tenant_id }, message });
+
+  it("runs one turn at a time, and a newcomer's next, while another tenant goes on and on", async () => {
+    const { models } = servers;
+    const flood = follow([{ delay_ms: 20 }, { text: 'of many' }]);
+    const callsOf = (message: string) => models.calls.filter((call) => call.message === message);
+    let atOnce = 0;
+    models.script(() => {
+      const open = models.calls.filter(({ state }) => state === 'open').length;
+      atOnce = Math.max(atOnce, open);
+      return undefined;
+    });
+    /** How many turns run before the only one of a tenant. */
+    const wait = async (newcomer: string): Promise<number> => {
+      await say(newcomer, newcomer);
+      const before = models.calls.length;
+      while (callsOf(newcomer).length === 0) {
+        // What comes meanwhile takes no slot before those who wait.
+        await Promise.all([say('flood', flood), say('flood', flood)]);
+      }
+      return models.calls.findIndex(({ message }) => message === newcomer) - before;
+    };
+    const { session_id } = await worker.say('the first of all');
+    await worker.endOf(session_id);
+    await Promise.all(Array.from({ length: 60 }, () => say('flood', flood)));
+    await until(() => callsOf(flood).length > 3);
+
+    const waits: number[] = [];
+    for (let newcomer = 0; newcomer < 5; newcomer++) {
+      waits.push(await wait(`newcomer-${newcomer}`));
+    }
+
+    expect(Math.max(...waits)).toBeLessThanOrEqual(2);
+    expect(atOnce).toBe(1);
+  });
+});
