@@ -2,7 +2,10 @@ import type { ServiceTokens } from '@soma/auth';
 import {
   type ConnectionLease,
   connectionLease,
+  type ConnectionPermit,
+  connectionPermit,
   type ConnectionUsagePath,
+  type PermitPath,
   type Principal,
   type ResolveConnectionRequest,
 } from '@soma/contracts';
@@ -16,6 +19,13 @@ const AUDIENCE = 'connection-catalog';
 const TIMEOUT_MS = 35_000;
 
 const problemDocument = z.object({ code: z.string(), detail: z.string() });
+
+/** How long somebody waits for a permit. */
+export interface PermitWish {
+  deadlineMs: number;
+  /** Aborts when nobody waits any more. */
+  signal?: AbortSignal | undefined;
+}
 
 /** Asks the connection catalog, as this service and on behalf of a principal. */
 export class CatalogClient {
@@ -46,10 +56,42 @@ export class CatalogClient {
     await this.#ask(principal, usagePath(usage), { method: 'DELETE' });
   }
 
+  /**
+   * Waits in line for a permit to use a connection once.
+   *
+   * @throws {@link TransientError} when there is none in time, with the time to come again
+   */
+  async takePermit(
+    principal: Principal,
+    name: string,
+    { deadlineMs, signal }: PermitWish,
+  ): Promise<ConnectionPermit> {
+    const response = await this.#ask(principal, `/${name}/permits`, {
+      method: 'POST',
+      body: { deadline_ms: deadlineMs },
+      ...(signal && { signal }),
+    });
+    return connectionPermit.parse(await response.json());
+  }
+
+  async renewPermit(principal: Principal, permit: PermitPath): Promise<void> {
+    await this.#ask(principal, permitPath(permit), { method: 'PUT' });
+  }
+
+  async releasePermit(principal: Principal, permit: PermitPath): Promise<void> {
+    await this.#ask(principal, permitPath(permit), { method: 'DELETE' });
+  }
+
+  /** Has all who use a connection wait, since the other side said when to come again. */
+  async pause(principal: Principal, name: string, forMs: number): Promise<void> {
+    const body = { retry_after_ms: Math.ceil(forMs) };
+    await this.#ask(principal, `/${name}/pauses`, { method: 'POST', body });
+  }
+
   async #ask(
     principal: Principal,
     path: string,
-    request: Pick<InternalRequest, 'method' | 'body'>,
+    request: Pick<InternalRequest, 'method' | 'body' | 'signal'>,
   ): Promise<Response> {
     const response = await internalFetch(new URL(`/internal/v1/connections${path}`, this.#url), {
       ...request,
@@ -62,6 +104,10 @@ export class CatalogClient {
     }
     throw await toProblem(response);
   }
+}
+
+function permitPath({ name, permit_id }: PermitPath): string {
+  return `/${name}/permits/${permit_id}`;
 }
 
 function usagePath({ name, used_by, id }: ConnectionUsagePath): string {

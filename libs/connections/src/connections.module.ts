@@ -1,10 +1,11 @@
-import { type DynamicModule, Module, type Type } from '@nestjs/common';
+import { type DynamicModule, Module, type Provider, type Type } from '@nestjs/common';
 import { ServiceTokens } from '@soma/auth';
 import type { ConfigUpdate } from '@soma/contracts';
 import { secretSetting } from '@soma/kernel';
 import { z } from 'zod';
 import { CatalogClient } from './catalog-client.ts';
 import { ConnectionLeases } from './connection-leases.ts';
+import { ConnectionLimits } from './connection-limits.ts';
 
 /** The settings of a service that uses connections; spread them into its schema. */
 export const connectionSettings = {
@@ -58,14 +59,26 @@ export class ConnectionsModule {
               ? null
               : new CatalogClient(url, new ServiceTokens({ tokenUrl, clientId, clientSecret })),
         },
-        {
-          provide: ConnectionLeases,
-          inject: [CatalogClient, updates],
-          useFactory: (client: CatalogClient | null, feed: Updates) =>
-            client && new ConnectionLeases(client, feed),
-        },
+        ...clientProviders(updates),
       ],
-      exports: [CatalogClient, ConnectionLeases],
+      exports: [CatalogClient, ConnectionLeases, ConnectionLimits],
     };
   }
+}
+
+/** Null where there is no client. */
+function clientProviders(updates: Type<Updates>): Provider[] {
+  return [
+    {
+      provide: ConnectionLeases,
+      inject: [CatalogClient, updates],
+      useFactory: (client: CatalogClient | null, feed: Updates) =>
+        client && new ConnectionLeases(client, feed),
+    },
+    {
+      provide: ConnectionLimits,
+      inject: [CatalogClient],
+      useFactory: (client: CatalogClient | null) => client && new ConnectionLimits(client),
+    },
+  ];
 }

@@ -1,5 +1,6 @@
 export { CatalogClient } from './catalog-client.ts';
 export { ConnectionLeases, type OpenConnection } from './connection-leases.ts';
+export { ConnectionLimits } from './connection-limits.ts';
 export {
   ConnectionsModule,
   connectionSettings,

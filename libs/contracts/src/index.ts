@@ -197,6 +197,7 @@ export {
   type ResolveConnectionRequest,
 } from './internal/connection-lease.contract.ts';
 export {
+  connectionPermit,
   type ConnectionPermit,
   pauseConnectionRequest,
   type PauseConnectionRequest,

@@ -1,6 +1,7 @@
 import { abortAfter, type Secret, TransientError } from '@soma/kernel';
 import { currentLogContext, traceHeaders, withSpan } from '@soma/observability';
 import { REQUEST_ID_HEADER } from './request-id.ts';
+import { retryAfterMs } from './retry-after.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
 
@@ -37,10 +38,10 @@ export function internalFetch(url: URL, request: InternalRequest): Promise<Respo
       return response;
     }
     await response.body?.cancel();
-    const retryAfterMs = Number(response.headers.get('retry-after') ?? NaN) * 1000;
+    const waitMs = retryAfterMs(response.headers);
     throw new TransientError(tried, {
       cause: new Error(`answered ${response.status}`),
-      ...(Number.isFinite(retryAfterMs) && { retryAfterMs }),
+      ...(waitMs !== undefined && { retryAfterMs: waitMs }),
     });
   });
 }

@@ -100,7 +100,7 @@ export function toModelFailure(
     return error;
   }
   if (error instanceof TransientError) {
-    return new ModelFailure({ provider, code: 'circuit_open' });
+    return notAsked(provider, error);
   }
   const status = statusOf(error);
   const words = wordsOf(error);
@@ -115,6 +115,13 @@ export function toModelFailure(
       upstream: words.replaceAll(key.reveal(), String(key)).slice(0, MAX_UPSTREAM_LENGTH),
     }),
   });
+}
+
+/** Whoever makes our requests has not come to the provider, or not yet. */
+function notAsked(provider: KeyedProviderName, error: TransientError): ModelFailure {
+  const { retryAfterMs, message: upstream } = error;
+  const code = retryAfterMs === undefined ? 'provider_unreachable' : 'rate_limited';
+  return new ModelFailure({ provider, code, retryAfterMs, upstream });
 }
 
 function codeOf(status: number, words: string): ModelFailureCode {

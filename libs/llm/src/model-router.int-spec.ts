@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { loadConfig, Secret } from '@soma/kernel';
+import { loadConfig, Secret, TransientError } from '@soma/kernel';
 import { type ModelScript, startModelServer, type TestModelServer } from '@soma/testing';
 import { z } from 'zod';
 import type { KeySource } from './key-source.ts';
@@ -108,6 +108,21 @@ describe('The router, calling', () => {
       );
 
       await expect(call).rejects.toMatchObject({ code: 'key_unavailable', retryable: true });
+    });
+
+    it('passes on when to come again, where the connection is used as much as it may be', async () => {
+      const busy = new TransientError('A turn at the connection', { retryAfterMs: 7_000 });
+      const access = {
+        key: new Secret('theirs'),
+        baseUrl: server.url,
+        fetch: () => Promise.reject(busy),
+      };
+      const call = callFirst(
+        routerWith(() => Promise.resolve(access)),
+        { tenantId: 'acme' },
+      );
+
+      await expect(call).rejects.toMatchObject({ code: 'rate_limited', retryAfterMs: 7_000 });
     });
 
     it('leaves nobody alone because of one tenant’s address', async () => {

@@ -1,4 +1,4 @@
-import { type Breaker, type BreakerOptions, createBreaker } from '@soma/kernel';
+import { type Breaker, type BreakerOptions, createBreaker, TransientError } from '@soma/kernel';
 import { answerExtractively } from './extractive/extractive-model.ts';
 import { summarise as summariseExtractively } from './extractive/tasks.ts';
 import { summaryRequest } from './history.ts';
@@ -200,7 +200,9 @@ async function* guarded(breaker: Breaker, call: ProviderCall): AsyncGenerator<Mo
   } catch (error) {
     ended.reject(error);
     call.request.signal.throwIfAborted();
-    throw toModelFailure(error, call);
+    throw error instanceof TransientError
+      ? new ModelFailure({ provider: call.provider, code: 'circuit_open' })
+      : toModelFailure(error, call);
   } finally {
     ended.resolve(undefined);
   }

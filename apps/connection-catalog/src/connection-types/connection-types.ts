@@ -1,5 +1,6 @@
 import type { ConnectionTypeList } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
+import { DEFAULT_CONCURRENCY, type PermitLimits } from '@soma/persistence';
 import { z } from 'zod';
 import type { ConnectionType } from './connection-type.ts';
 import { builtInTypes } from './registry.ts';
@@ -41,6 +42,11 @@ export class ConnectionTypes {
   /** How often a connection may be used, in requests a minute. */
   rateOf(type: ConnectionType, own: number | null): number {
     return own ?? type.defaultRateRpm ?? DEFAULT_RATE_RPM;
+  }
+
+  /** How much a connection may be used. */
+  limitsOf(type: ConnectionType, own: number | null): PermitLimits {
+    return { perMinute: this.rateOf(type, own), concurrency: DEFAULT_CONCURRENCY };
   }
 
   /** What a form is made from, by name. */

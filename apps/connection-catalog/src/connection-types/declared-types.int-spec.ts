@@ -120,7 +120,8 @@ describe('types that come as files', () => {
       fields: { base_url: base, ...product.fields },
       credentials: new Map([[product.secret, new Secret(key)]]),
     };
-    return probeHttp(target, { outbound, signal: AbortSignal.timeout(20_000) });
+    const signal = AbortSignal.timeout(20_000);
+    return probeHttp(target, { outbound, signal, pause: () => Promise.resolve() });
   }
 
   it('come with the service, each right in itself', () => {

@@ -23,7 +23,10 @@ export class CheckHealth {
     private readonly recorder: HealthRecorder,
   ) {}
 
-  /** @param ending - Aborts when nobody waits for the outcome any more; then nothing is written. */
+  /**
+   * @param ending - Aborts when nobody waits for the outcome any more; then nothing is written.
+   * @throws {@link Problem} 429 `connection_rate_limited`
+   */
   execute(row: CheckedRow, ending?: AbortSignal): Promise<void> {
     return this.running.run(keyOf(row), () => this.look(row, ending));
   }
@@ -31,7 +34,7 @@ export class CheckHealth {
   /**
    * As {@link execute}, because somebody asks.
    *
-   * @throws {@link Problem} 503 `health_checks_busy`
+   * @throws {@link Problem} 429 `connection_rate_limited`, 503 `health_checks_busy`
    */
   ask(row: CheckedRow): Promise<void> {
     return this.running.run(keyOf(row), () => this.asked.run(row.tenant_id, () => this.look(row)));

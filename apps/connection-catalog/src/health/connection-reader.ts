@@ -1,11 +1,11 @@
 import { Injectable } from '@nestjs/common';
 import type { ConnectionLease, HealthReason } from '@soma/contracts';
 import { Problem, Secret } from '@soma/kernel';
-import { TenantTransaction } from '@soma/persistence';
+import { permitKey, TenantTransaction } from '@soma/persistence';
 import { ConnectionTypes } from '../connection-types/connection-types.ts';
 import { ResolveConnection } from '../connections/resolve-connection.ts';
 import { type CheckedRow, type DueConnection, HealthRepository } from './health.repository.ts';
-import { ProbeFailure, type ProbeTarget } from './probe.ts';
+import { type LimitedTarget, ProbeFailure } from './probe.ts';
 
 /** What it says of a connection that its credentials cannot be had. */
 const REASONS: Record<string, HealthReason> = {
@@ -35,16 +35,20 @@ export class ConnectionReader {
    *
    * @throws {@link ProbeFailure} when a credential cannot be had
    */
-  async target(row: CheckedRow): Promise<ProbeTarget | undefined> {
+  async target(row: CheckedRow): Promise<LimitedTarget | undefined> {
     const type = this.types.find(row.type);
     if (type === undefined || type.authorisation === 'always') {
       return undefined;
     }
-    const { fields, credentials } = await this.lease(row);
+    const { fields, credentials, rate_limit_rpm } = await this.lease(row);
     const secrets = Object.entries(credentials).map(
       ([field, value]) => [field, new Secret(value)] as const,
     );
-    return { type, fields, credentials: new Map(secrets) };
+    const use = {
+      key: permitKey(row.tenant_id, row.connection_id),
+      limits: this.types.limitsOf(type, rate_limit_rpm),
+    };
+    return { type, fields, credentials: new Map(secrets), use };
   }
 
   private async lease({ tenant_id, name }: CheckedRow): Promise<ConnectionLease> {

@@ -3,6 +3,7 @@ import {
   Injectable,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
+import { Problem } from '@soma/kernel';
 import { counter, gauge } from '@soma/observability';
 import { SweepTransaction } from '@soma/persistence';
 import { ClaimedWork } from '../runtime/claimed-work.ts';
@@ -42,7 +43,7 @@ export class HealthProber implements OnApplicationBootstrap, BeforeApplicationSh
       run: async (due) => {
         const row = await reader.row(due);
         if (row !== undefined) {
-          await check.execute(row, this.ending.signal);
+          await check.execute(row, this.ending.signal).catch(unlessLimited);
           checks.inc();
         }
       },
@@ -65,5 +66,12 @@ export class HealthProber implements OnApplicationBootstrap, BeforeApplicationSh
   async beforeApplicationShutdown(): Promise<void> {
     this.ending.abort();
     await this.work.stop();
+  }
+}
+
+/** One that others use up, or that asked to be left alone, comes again when its lease has ended. */
+function unlessLimited(error: unknown): void {
+  if (!(error instanceof Problem && error.code === 'connection_rate_limited')) {
+    throw error;
   }
 }

@@ -22,10 +22,11 @@ export class HealthController {
       'Looks at once whether the connection works, by something that changes nothing and costs ' +
       'nothing, for at most ten seconds. All connections are looked at every few minutes besides; ' +
       '`history` has the last hundred checks. One failure makes a connection `degraded`, three in ' +
-      'a row `unhealthy`, and one success `healthy`.',
+      'a row `unhealthy`, and one success `healthy`. The look counts as a use of the connection.',
     answer: connectionHealthReport,
     problems: {
       404: ['connection_not_found'],
+      429: ['connection_rate_limited'],
       503: ['database_unavailable', 'health_checks_busy'],
     },
   })

@@ -39,6 +39,8 @@ const BEHAVIOUR: Record<string, (request: IncomingMessage, response: ServerRespo
   '/bot1:good/getMe': (_request, response) => void response.end('{"ok":true,"result":{}}'),
   '/bot1:bad/getMe': (_request, response) => void response.end('{"ok":false}'),
   '/busy': (_request, response) => void response.writeHead(429).end(),
+  '/later': (_request, response) => void response.writeHead(429, { 'retry-after': '60' }).end(),
+  '/counted': (_request, response) => void response.end(),
   '/inward': (_request, response) => {
     response.writeHead(302, { location: 'http://169.254.169.254/latest/meta-data/' }).end();
   },
@@ -485,6 +487,25 @@ describe('the health of connections', () => {
     const repaired = { fields: { base_url: `${api}/no-head` } };
     await catalog.send('PATCH', `${PATH}/by-itself`, { body: repaired });
     await health('healthy');
+  });
+
+  it.each([
+    { what: 'has asked to be left alone', path: '/later', rate_limit_rpm: null, most: 1 },
+    { what: 'is used as much as it may be', path: '/counted', rate_limit_rpm: 2, most: 3 },
+  ])('looks no more at what $what, for now', async ({ path, rate_limit_rpm, most }) => {
+    const name = `limited${path.replace('/', '-')}`;
+    const body = { name, type: 'generic_http', fields: { base_url: api + path }, rate_limit_rpm };
+    await catalog.send('POST', PATH, { body });
+    const refused = await until(async () => {
+      const looked = await catalog.send('GET', `${PATH}/${name}/health`);
+      return looked.status === 429 && looked;
+    });
+
+    expect(refused.body).toMatchObject({ code: 'connection_rate_limited' });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    const { body: found } = await catalog.send('GET', `${PATH}/${name}`);
+    expect(found).toMatchObject({ health: 'healthy' });
+    expect(requests.filter((each) => each.endsWith(path)).length).toBeLessThanOrEqual(most);
   });
 
   it("says nothing of another tenant's connection (P6)", async () => {

@@ -1,4 +1,5 @@
 import { Module } from '@nestjs/common';
+import { PermitsModule } from '../permits/permits.module.ts';
 import { CheckHealth } from './check-health.ts';
 import { ConnectionReader } from './connection-reader.ts';
 import { HealthController } from './health.controller.ts';
@@ -11,6 +12,7 @@ import { TestConnection } from './test-connection.ts';
 
 /** Whether connections work. */
 @Module({
+  imports: [PermitsModule],
   controllers: [HealthController],
   providers: [
     CheckHealth,

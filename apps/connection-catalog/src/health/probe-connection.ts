@@ -2,13 +2,17 @@ import { Injectable } from '@nestjs/common';
 import type { HealthReason } from '@soma/contracts';
 import { Outbound } from '@soma/http';
 import { Problem } from '@soma/kernel';
+import { Permits } from '@soma/persistence';
 import type { CheckLimit } from './check-limit.ts';
-import { type Probe, ProbeFailure, type ProbeTarget } from './probe.ts';
+import { type LimitedTarget, type Probe, type ProbeContext, ProbeFailure } from './probe.ts';
 import { probeDatabase } from './probes/database.probe.ts';
 import { probeHttp } from './probes/http.probe.ts';
 import { probeMcp } from './probes/mcp.probe.ts';
 import { probeS3 } from './probes/s3.probe.ts';
 import { probeSmtp } from './probes/smtp.probe.ts';
+
+/** How long a check waits for its turn at a connection that others use. */
+const LINE_MS = 1_000;
 
 /** Types that one request over HTTP cannot try. */
 const PROBES: Record<string, Probe> = {
@@ -25,16 +29,30 @@ export interface CheckOutcome {
   latencyMs: number;
 }
 
-/** Tries one connection, within the time that a check has. */
+/** Tries one connection, within the time that a check has. A check counts as a use of it. */
 @Injectable()
 export class ProbeConnection {
-  constructor(private readonly outbound: Outbound) {}
+  constructor(
+    private readonly outbound: Outbound,
+    private readonly permits: Permits,
+  ) {}
 
-  async execute(target: ProbeTarget, limit: CheckLimit): Promise<CheckOutcome | undefined> {
+  /** @throws {@link Problem} 429 `connection_rate_limited`: nothing was tried */
+  async execute(target: LimitedTarget, limit: CheckLimit): Promise<CheckOutcome | undefined> {
+    const { key, limits } = target.use;
+    const permit = await this.permits.take(key, limits, { deadlineMs: LINE_MS });
+    try {
+      return await this.probe(target, limit);
+    } finally {
+      await permit.release();
+    }
+  }
+
+  private async probe(target: LimitedTarget, limit: CheckLimit): Promise<CheckOutcome | undefined> {
     const probe = PROBES[target.type.name] ?? probeHttp;
     const { signal } = limit;
     const begun = performance.now();
-    const probing = probe(target, { outbound: this.outbound, signal }).catch((error: unknown) => {
+    const probing = probe(target, this.contextOf(target, signal)).catch((error: unknown) => {
       signal.throwIfAborted();
       return reasonOf(error);
     });
@@ -44,6 +62,11 @@ export class ProbeConnection {
     }
     const latencyMs = Math.round(performance.now() - begun);
     return { reason: outcome === true ? null : outcome, latencyMs };
+  }
+
+  private contextOf({ use }: LimitedTarget, signal: AbortSignal): ProbeContext {
+    const pause = (forMs: number): Promise<void> => this.permits.pause(use.key, forMs);
+    return { outbound: this.outbound, signal, pause };
   }
 }
 

@@ -1,6 +1,7 @@
 import type { HealthReason } from '@soma/contracts';
 import type { Outbound } from '@soma/http';
 import type { Secret } from '@soma/kernel';
+import type { PermitLimits } from '@soma/persistence';
 import type { ConnectionType, FieldValues } from '../connection-types/connection-type.ts';
 
 /** A connection as a probe needs it. */
@@ -12,11 +13,19 @@ export interface ProbeTarget {
   credentials: ReadonlyMap<string, Secret>;
 }
 
+/** A connection whose check counts as a use of it. */
+export interface LimitedTarget extends ProbeTarget {
+  /** What its uses are counted under, and how many there may be. */
+  use: { key: string; limits: PermitLimits };
+}
+
 /** What a probe works with. */
 export interface ProbeContext {
   outbound: Outbound;
   /** Aborts when the check has taken too long. */
   signal: AbortSignal;
+  /** Has everybody wait who uses the connection: the other side said when to come again. */
+  pause: (forMs: number) => Promise<void>;
 }
 
 /**

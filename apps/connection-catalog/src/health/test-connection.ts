@@ -16,7 +16,7 @@ export class TestConnection {
     private readonly changes: ConnectionChanges,
   ) {}
 
-  /** @throws {@link Problem} 404 `connection_not_found`, 503 `health_checks_busy` */
+  /** @throws {@link Problem} 404 `connection_not_found`, 429 `connection_rate_limited`, 503 `health_checks_busy` */
   async execute({ principal, origin }: Caller, name: string): Promise<ConnectionHealthReport> {
     const { tenant_id: tenantId } = principal;
     const row = await this.health.find(tenantId, name);

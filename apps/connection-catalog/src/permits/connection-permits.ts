@@ -1,7 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { ConnectionPermit, PermitPath } from '@soma/contracts';
 import {
-  DEFAULT_CONCURRENCY,
   PERMIT_LEASE_MS,
   permitKey,
   type PermitRequest,
@@ -30,23 +29,34 @@ export class ConnectionPermits {
    */
   async take(tenantId: string, name: string, request: PermitRequest): Promise<ConnectionPermit> {
     const row = await this.find(tenantId, name);
-    const perMinute = this.types.rateOf(this.types.get(row.type), row.rate_limit_rpm);
-    const limits = { perMinute, concurrency: DEFAULT_CONCURRENCY };
+    const limits = this.types.limitsOf(this.types.get(row.type), row.rate_limit_rpm);
     const key = permitKey(tenantId, row.connection_id);
     const { id } = await this.permits.take(key, limits, request);
-    return { permit_id: id, expires_at: new Date(Date.now() + PERMIT_LEASE_MS).toISOString() };
+    return { permit_id: id, expires_in: PERMIT_LEASE_MS / 1000 };
   }
 
   /** @throws {@link Problem} 404 `connection_not_found` */
-  async release(tenantId: string, { name, permit_id }: PermitPath): Promise<void> {
-    const { connection_id } = await this.find(tenantId, name);
-    await this.permits.release({ key: permitKey(tenantId, connection_id), id: permit_id });
+  async renew(tenantId: string, path: PermitPath): Promise<void> {
+    await this.permits.renew(await this.ticket(tenantId, path));
+  }
+
+  /** @throws {@link Problem} 404 `connection_not_found` */
+  async release(tenantId: string, path: PermitPath): Promise<void> {
+    await this.permits.release(await this.ticket(tenantId, path));
   }
 
   /** @throws {@link Problem} 404 `connection_not_found` */
   async pause(tenantId: string, name: string, forMs: number): Promise<void> {
     const { connection_id } = await this.find(tenantId, name);
     await this.permits.pause(permitKey(tenantId, connection_id), forMs);
+  }
+
+  private async ticket(
+    tenantId: string,
+    { name, permit_id }: PermitPath,
+  ): Promise<{ key: string; id: string }> {
+    const { connection_id } = await this.find(tenantId, name);
+    return { key: permitKey(tenantId, connection_id), id: permit_id };
   }
 
   private find(tenantId: string, name: string): Promise<ConnectionRow> {

@@ -1,4 +1,13 @@
-import { Body, Controller, Delete, HttpCode, Param, Post, UseInterceptors } from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Delete,
+  HttpCode,
+  Param,
+  Post,
+  Put,
+  UseInterceptors,
+} from '@nestjs/common';
 import { CurrentPrincipal, Internal } from '@soma/auth';
 import {
   connectionName,
@@ -31,6 +40,15 @@ export class PermitsController {
     @Body({ schema: takePermitRequest }) { deadline_ms }: TakePermitRequest,
   ): Promise<ConnectionPermit> {
     return this.permits.take(tenant_id, name, { deadlineMs: deadline_ms, signal });
+  }
+
+  @Put('permits/:permit_id')
+  @HttpCode(204)
+  renew(
+    @CurrentPrincipal() { tenant_id }: Principal,
+    @Param({ schema: permitPath }) path: PermitPath,
+  ): Promise<void> {
+    return this.permits.renew(tenant_id, path);
   }
 
   @Delete('permits/:permit_id')

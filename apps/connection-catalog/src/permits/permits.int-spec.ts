@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ServiceTokens } from '@soma/auth';
+import { CatalogClient, ConnectionLimits } from '@soma/connections';
 import type { Principal } from '@soma/contracts';
-import { Secret } from '@soma/kernel';
+import { Secret, sleep } from '@soma/kernel';
 import { RedisConnection } from '@soma/persistence';
-import { until } from '@soma/testing';
+import { startHttpServer, until } from '@soma/testing';
 import {
   type CatalogServers,
   createCatalogServers,
@@ -17,6 +18,9 @@ interface Asked {
   pod?: 0 | 1;
   signal?: AbortSignal;
 }
+
+/** Nobody answers there. */
+const refuse = (): Promise<Response> => Promise.reject(new Error('unreachable'));
 
 describe('permits to use a connection', () => {
   const running = new AsyncDisposableStack();
@@ -117,6 +121,71 @@ describe('permits to use a connection', () => {
 
     expect([paused.status, refused.status]).toEqual([204, 429]);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(30);
+  });
+
+  describe('as the client of services has requests wait', () => {
+    const acme: Principal = { tenant_id: 'acme', subject: 'worker', scopes: [] };
+    const clientAt = (pod: 0 | 1): CatalogClient => new CatalogClient(pods[pod].url, tokens);
+    const held = (): Promise<string[]> => {
+      const { client } = pods[0].service.get(RedisConnection, { strict: false });
+      return client.keys('permits:*:held');
+    };
+
+    it('holds the place until the answer was read or is given up, and renews it', async () => {
+      await connect('streams', 1000);
+      const limits = new ConnectionLimits({
+        takePermit: async (...wish) => ({
+          ...(await clientAt(0).takePermit(...wish)),
+          // So that it is renewed at once.
+          expires_in: 0.15,
+        }),
+        renewPermit: (...permit) => {
+          renewals++;
+          return clientAt(1).renewPermit(...permit);
+        },
+        releasePermit: (...permit) => clientAt(1).releasePermit(...permit),
+        pause: () => Promise.resolve(),
+      });
+      let renewals = 0;
+      const leaving = new AbortController();
+      const use = { principal: acme, name: 'streams', deadlineMs: 0, signal: leaving.signal };
+      const before = (await held()).length;
+      const stream = new TransformStream<Uint8Array, Uint8Array>();
+      const open = await limits.fetch(use, () => Promise.resolve(new Response(stream.readable)));
+      await limits.fetch(use, () => Promise.resolve(new Response('left unread')));
+      await until(() => renewals > 1);
+      expect(await held()).toHaveLength(before + 1);
+
+      await stream.writable.close();
+      expect(await open.text()).toBe('');
+      leaving.abort();
+      await expect(limits.fetch({ ...use, signal: undefined }, refuse)).rejects.toThrow(
+        'unreachable',
+      );
+      await until(async () => (await held()).length === before);
+      const renewed = renewals;
+      await sleep(300);
+      expect(renewals).toBe(renewed);
+    });
+
+    it.each([429, 503])('has all wait for as long as a %d says', async (status) => {
+      const name = `asks-to-wait-${status}`;
+      await connect(name, 1000);
+      const server = await startHttpServer((_request, response) => {
+        response.writeHead(status, { 'retry-after': '60' }).end();
+      });
+      running.use(server);
+      const use = { principal: acme, name, deadlineMs: 0 };
+      const [limits, others] = ([0, 1] as const).map((pod) => new ConnectionLimits(clientAt(pod)));
+      const answer = await limits?.fetch(use, () => fetch(server.url));
+      const late = others?.fetch(use, () => fetch(server.url));
+
+      expect(answer?.status).toBe(status);
+      await expect(late).rejects.toMatchObject({
+        name: 'TransientError',
+        retryAfterMs: expect.any(Number),
+      });
+    });
   });
 
   it("knows connections of the principal's tenant alone, and services alone know it (P6)", async () => {

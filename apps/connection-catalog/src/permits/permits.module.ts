@@ -14,5 +14,6 @@ import { PermitsController } from './permits.controller.ts';
       useFactory: (redis: RedisConnection) => new Permits(redis),
     },
   ],
+  exports: [Permits],
 })
 export class PermitsModule {}

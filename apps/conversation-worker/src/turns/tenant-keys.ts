@@ -1,4 +1,5 @@
-import type { ConnectionLeases, OpenConnection } from '@soma/connections';
+import type { ConnectionLeases, ConnectionLimits, OpenConnection } from '@soma/connections';
+import type { Principal } from '@soma/contracts';
 import type { Outbound } from '@soma/http';
 import { Problem, Secret } from '@soma/kernel';
 import type { KeySource, ProviderAccess } from '@soma/llm';
@@ -8,6 +9,8 @@ const NO_KEY = 'unset';
 
 /** How long one answer may take. A turn has limits of its own, which are shorter. */
 const TIMEOUT_MS = 60 * 60 * 1000;
+/** How long a call waits for its turn at the connection: the model is to answer in the time that is left. */
+const LINE_MS = 10_000;
 const MAX_BYTES = 256 * 1024 * 1024;
 
 /** The keys of models that tenants have connected themselves. */
@@ -17,22 +20,23 @@ export class TenantKeys implements KeySource {
 
   constructor(
     private readonly leases: Pick<ConnectionLeases, 'find'>,
+    private readonly limits: Pick<ConnectionLimits, 'fetch'>,
     private readonly outbound: Outbound,
   ) {}
 
   async find(tenantId: string, connectionName: string): Promise<ProviderAccess | undefined> {
-    const connection = await this.open(tenantId, connectionName);
+    // On behalf of the tenant: the turn outlives the token of its message.
+    const principal = { subject: 'conversation-worker', tenant_id: tenantId, scopes: [] };
+    const connection = await this.open(principal, connectionName);
     if (connection === undefined) {
       return undefined;
     }
-    const access = this.#accesses.get(connection) ?? this.toAccess(connection);
+    const access = this.#accesses.get(connection) ?? this.toAccess(principal, connection);
     this.#accesses.set(connection, access);
     return access;
   }
 
-  private async open(tenantId: string, name: string): Promise<OpenConnection | undefined> {
-    // On behalf of the tenant: the turn outlives the token of its message.
-    const principal = { subject: 'conversation-worker', tenant_id: tenantId, scopes: [] };
+  private async open(principal: Principal, name: string): Promise<OpenConnection | undefined> {
     try {
       return await this.leases.find(principal, { name, purpose: 'model_provider' });
     } catch (error) {
@@ -43,7 +47,10 @@ export class TenantKeys implements KeySource {
     }
   }
 
-  private toAccess({ name, type, fields, credentials }: OpenConnection): ProviderAccess {
+  private toAccess(
+    principal: Principal,
+    { name, type, fields, credentials }: OpenConnection,
+  ): ProviderAccess {
     const { base_url: baseUrl } = fields;
     if (typeof baseUrl !== 'string') {
       throw new Error(`The connection "${name}" of type ${type} is not one of models.`);
@@ -52,7 +59,11 @@ export class TenantKeys implements KeySource {
       key: credentials.get('api_key') ?? new Secret(NO_KEY),
       baseUrl,
       // The address is the tenant's: it leads nowhere inside.
-      fetch: (input, init) => this.outbound.fetch(addressOf(input), toOutbound(init)),
+      fetch: (input, init) => {
+        const request = toOutbound(init);
+        const use = { principal, name, deadlineMs: LINE_MS, signal: init?.signal ?? undefined };
+        return this.limits.fetch(use, () => this.outbound.fetch(addressOf(input), request));
+      },
     };
   }
 }

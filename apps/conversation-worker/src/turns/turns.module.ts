@@ -6,7 +6,7 @@ import {
   type OnApplicationBootstrap,
   type Provider,
 } from '@nestjs/common';
-import { ConnectionLeases } from '@soma/connections';
+import { ConnectionLeases, ConnectionLimits } from '@soma/connections';
 import { Outbound } from '@soma/http';
 import { ModelRouter } from '@soma/llm';
 import { recordCircuitState } from '@soma/observability';
@@ -65,10 +65,14 @@ export class TurnsModule implements OnApplicationBootstrap, BeforeApplicationShu
 function modelRouter(config: WorkerConfig): Provider {
   return {
     provide: ModelRouter,
-    inject: [ConnectionLeases, Outbound],
-    useFactory: (leases: ConnectionLeases | null, outbound: Outbound) =>
+    inject: [ConnectionLeases, ConnectionLimits, Outbound],
+    useFactory: (
+      leases: ConnectionLeases | null,
+      limits: ConnectionLimits | null,
+      outbound: Outbound,
+    ) =>
       new ModelRouter(config, {
-        keys: leases && new TenantKeys(leases, outbound),
+        keys: leases && limits && new TenantKeys(leases, limits, outbound),
         warn: (message) => {
           new Logger(ModelRouter.name).warn(message);
         },

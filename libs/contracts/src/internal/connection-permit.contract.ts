@@ -13,12 +13,16 @@ export const takePermitRequest = z.strictObject({
 });
 export type TakePermitRequest = z.output<typeof takePermitRequest>;
 
-/** May use the connection once; given back by `DELETE …/permits/{permit_id}`. */
-export interface ConnectionPermit {
-  permit_id: string;
-  /** When it ends by itself, as RFC 3339 says. */
-  expires_at: string;
-}
+/**
+ * May use the connection once; given back by `DELETE …/permits/{permit_id}`, and renewed by `PUT` while
+ * it is used.
+ */
+export const connectionPermit = z.object({
+  permit_id: z.uuid(),
+  /** After how many seconds it ends by itself. */
+  expires_in: z.number().positive(),
+});
+export type ConnectionPermit = z.output<typeof connectionPermit>;
 
 /** Which permit of which connection. */
 export const permitPath = z.strictObject({ name: connectionName, permit_id: z.uuid() });

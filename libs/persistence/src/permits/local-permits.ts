@@ -60,6 +60,12 @@ export class LocalPermits implements PermitStore {
     return Promise.resolve();
   }
 
+  renew({ key, id }: Ticket): Promise<void> {
+    const held = this.#counted.get(key)?.held;
+    if (held?.has(id) === true) held.set(id, this.#now() + PERMIT_LEASE_MS);
+    return Promise.resolve();
+  }
+
   pause(key: string, forMs: number): Promise<void> {
     const counted = this.#of(key);
     counted.pausedUntil = Math.max(counted.pausedUntil, this.#now() + forMs);

@@ -30,14 +30,18 @@ export interface PermitStore {
   ask: (ticket: Ticket, limits: PermitLimits, patienceMs: number) => Promise<PermitAnswer>;
   /** Gives a permit back, or a place in the queue up. */
   release: (ticket: Ticket) => Promise<void>;
+  /** Begins the lease of a permit anew. One that has ended stays so. */
+  renew: (ticket: Ticket) => Promise<void>;
   /** Grants nothing for a while: the other side has asked for it. */
   pause: (key: string, forMs: number) => Promise<void>;
 }
 
 /** How many permits may be held at the same time where nobody says otherwise. */
 export const DEFAULT_CONCURRENCY = 10;
-/** A permit that is not given back ends by itself: whoever held it is gone. */
+/** A permit that is neither given back nor renewed ends by itself: whoever held it is gone. */
 export const PERMIT_LEASE_MS = 120_000;
+/** How often a permit is renewed: twice it may fail. */
+export const PERMIT_RENEW_MS = PERMIT_LEASE_MS / 3;
 /** How much later than it was told one who waits may come and still has the place. */
 export const GRACE_MS = 10_000;
 /** How soon to ask again where it is not known when somebody gives a permit back. */

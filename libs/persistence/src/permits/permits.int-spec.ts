@@ -104,6 +104,35 @@ describe('permits', () => {
     });
   });
 
+  it('keeps the permit of who renews it, and makes no new one of it', async () => {
+    const limits = { perMinute: 100, concurrency: 1 };
+    let now = 0;
+    const local = new LocalPermits(() => now);
+    await local.ask({ key: 'k', id: 'a' }, limits, 0);
+    now = 100_000;
+    await local.renew({ key: 'k', id: 'a' });
+    await local.renew({ key: 'k', id: 'gone' });
+    now = 200_000;
+    expect(await local.ask({ key: 'k', id: 'b' }, limits, 60_000)).toMatchObject({
+      kind: 'queued',
+    });
+    now = 221_000;
+    expect(await local.ask({ key: 'k', id: 'b' }, limits, 0)).toMatchObject({ kind: 'granted' });
+
+    const redis = await connect();
+    const shared = new RedisPermits(redis);
+    const held = (): Promise<string[]> =>
+      redis.client.zrange('permits:{renewed}:held', '0', '-1', 'WITHSCORES');
+    await shared.ask({ key: 'renewed', id: 'a' }, limits, 0);
+    const [, endsAt] = await held();
+    await until(async () => {
+      await shared.renew({ key: 'renewed', id: 'a' });
+      return Number((await held())[1]) > Number(endsAt);
+    });
+    await shared.renew({ key: 'renewed', id: 'gone' });
+    expect(await held()).toEqual(['a', expect.any(String)]);
+  });
+
   it('counts over all pods together, each key by itself', async () => {
     const pods = [await newPod(), await newPod()];
 

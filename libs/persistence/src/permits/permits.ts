@@ -21,10 +21,11 @@ export interface PermitRequest {
   signal?: AbortSignal | undefined;
 }
 
-/** May use something once. It must be released. */
+/** May use something once. It must be released, and renewed while it is used for long. */
 export interface Permit {
   readonly id: string;
   release: () => Promise<void>;
+  renew: () => Promise<void>;
 }
 
 /**
@@ -68,7 +69,17 @@ export class Permits {
       request.signal?.throwIfAborted();
       throw error;
     }
-    return { id: ticket.id, release: () => this.release(ticket) };
+    return {
+      id: ticket.id,
+      release: () => this.release(ticket),
+      renew: () => this.renew(ticket),
+    };
+  }
+
+  /** Keeps a permit that is in use. While Redis is away the next time will do. */
+  async renew(ticket: Ticket): Promise<void> {
+    await this.#own.renew(ticket);
+    await this.#tryShared(() => this.#shared.renew(ticket));
   }
 
   /** Gives back a permit that was taken by this pod or another one. */

@@ -68,6 +68,13 @@ const ASK = `
   return {answer, wait}
 `;
 
+/** One that is held no more is not held again. */
+const RENEW = `
+  local time = redis.call('TIME')
+  local ends = time[1] * 1000 + time[2] / 1000 + tonumber(ARGV[2])
+  redis.call('ZADD', KEYS[1], 'XX', ends, ARGV[1])
+`;
+
 const PAUSE = `
   local time = redis.call('TIME')
   local ends = time[1] * 1000 + time[2] / 1000 + tonumber(ARGV[1])
@@ -106,6 +113,11 @@ export class RedisPermits implements PermitStore {
     if (failed?.[0]) {
       throw failed[0];
     }
+  }
+
+  async renew({ key, id }: Ticket): Promise<void> {
+    const [, held] = keysOf(key);
+    await this.#redis.client.eval(RENEW, 1, held, id, PERMIT_LEASE_MS);
   }
 
   async pause(key: string, forMs: number): Promise<void> {

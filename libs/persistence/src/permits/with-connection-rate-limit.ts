@@ -1,5 +1,5 @@
 import { TransientError } from '@soma/kernel';
-import type { PermitLimits } from './permit-store.ts';
+import { PERMIT_RENEW_MS, type PermitLimits } from './permit-store.ts';
 import type { Permits } from './permits.ts';
 
 /** A call of a tool that uses a connection. */
@@ -21,7 +21,7 @@ export function permitKey(tenantId: string, connectionId: string): string {
 }
 
 /**
- * Has each call of a method wait for its turn at the connection that it uses. When the other side
+ * Has each call of a method wait for its turn at the connection that it uses, however long it then takes. When the other side
  * says when to come again ({@link TransientError.retryAfterMs}), all pods wait that long.
  */
 export const WithConnectionRateLimit =
@@ -39,6 +39,7 @@ export const WithConnectionRateLimit =
       const { connection, deadlineMs, signal } = call;
       const key = permitKey(connection.tenantId, connection.connectionId);
       const permit = await this.permits.take(key, connection.limits, { deadlineMs, signal });
+      const renewal = setInterval(() => void permit.renew(), PERMIT_RENEW_MS);
       try {
         return await method.call(this, call);
       } catch (error) {
@@ -47,6 +48,7 @@ export const WithConnectionRateLimit =
         }
         throw error;
       } finally {
+        clearInterval(renewal);
         await permit.release();
       }
     };

@@ -29,9 +29,9 @@ async function serve(talk: (socket: Socket) => void): Promise<number> {
 function failureAt(dialect: string, port: number): Promise<unknown> {
   const plain = { dialect, port, host: '127.0.0.1', database: 'd', username: 'u', tls: false };
   const target = { type: database, fields: plain, credentials: new Map() };
-  return probeDatabase(target, { outbound, signal: AbortSignal.timeout(10_000) }).catch(
-    (error: unknown) => error,
-  );
+  const signal = AbortSignal.timeout(10_000);
+  const context = { outbound, signal, pause: () => Promise.resolve() };
+  return probeDatabase(target, context).catch((error: unknown) => error);
 }
 
 /** Says one thing after another, each when something was said to it. */

@@ -1,3 +1,4 @@
+import { askedPauseMs } from '@soma/http';
 import { connectionRequest } from '../../connection-types/http-request.ts';
 import type { HttpHealthCheck } from '../../connection-types/connection-type.ts';
 import { type ProbeContext, type Probe, ProbeFailure, type ProbeTarget } from '../probe.ts';
@@ -20,6 +21,7 @@ export const probeHttp: Probe = async (target, context) => {
   if (answer === undefined) {
     return false;
   }
+  await heed(answer, context);
   judge(check, answer.status);
   if (check.mustBeTrue !== undefined && !isTrue(await answer.text(), check.mustBeTrue)) {
     throw new ProbeFailure('credential_refused');
@@ -43,6 +45,11 @@ async function ask(
     return answer;
   }
   return outbound.fetch(url, { headers, signal, maxBytes: MAX_BYTES });
+}
+
+async function heed(answer: Response, { pause }: ProbeContext): Promise<void> {
+  const pauseMs = askedPauseMs(answer);
+  if (pauseMs !== undefined) await pause(pauseMs);
 }
 
 function judge({ accepts = [], anyAnswer }: HttpHealthCheck, status: number): void {
