@@ -43,6 +43,11 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- fail (printf "%s has no setting %s" $app $name) -}}
 {{- end -}}
 {{- end -}}
+{{- range $name := concat (keys ($values.variables | default dict)) (keys ($values.secretVariables | default dict)) -}}
+{{- if has $name $names -}}
+{{- fail (printf "%s is a setting of %s: name it under settings or secrets" $name $app) -}}
+{{- end -}}
+{{- end -}}
 {{- $known = concat $known $names -}}
 {{- end -}}
 {{- range $name := concat (keys .Values.settings) (keys .Values.secrets) -}}
@@ -62,7 +67,13 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- $_ := set $taken .name (index $given .name) -}}
 {{- end -}}
 {{- end -}}
-{{- toYaml $taken -}}
+{{- toYaml (merge $taken ($values.secretVariables | default dict)) -}}
+{{- end -}}
+
+{{- /* What a plain setting of an app is; empty where nothing is said. */ -}}
+{{- define "soma.plain" -}}
+{{- $values := include "soma.values" . | fromYaml -}}
+{{- index (merge (dict) ($values.settings | default dict) .root.Values.settings) .setting | default "" -}}
 {{- end -}}
 
 {{- /* `without`: a setting that this program does not get here. */ -}}
@@ -99,6 +110,9 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- else if eq .name "AUDIT_FALLBACK_FILE" }}
 - name: AUDIT_FALLBACK_FILE
   value: /var/lib/soma/audit-events
+{{- else if and (eq .name "INTEGRATIONS_CONNECTION_TYPES_DIR") $root.Values.connectionTypes.configMap }}
+- name: INTEGRATIONS_CONNECTION_TYPES_DIR
+  value: /run/connection-types
 {{- else if eq .name "OPENFGA_API_URL" }}
 - name: OPENFGA_API_URL
   value: http://openfga.{{ $root.Release.Namespace }}.svc.cluster.local:8080
@@ -114,6 +128,14 @@ helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
 {{- else if .required }}
 {{- fail (printf "%s needs %s, under settings or secrets" $app .name) }}
 {{- end }}
+{{- end }}
+{{- range $name, $value := $values.variables }}
+- name: {{ $name }}
+  value: {{ $value | quote }}
+{{- end }}
+{{- range $name, $ref := $values.secretVariables }}
+- name: {{ $name }}_FILE
+  value: /run/secrets/soma/{{ $name }}
 {{- end }}
 {{- end -}}
 
@@ -180,6 +202,9 @@ volumeMounts:
   {{- if include "soma.signsInToVault" . }}
   - { name: service-account, mountPath: /var/run/secrets/kubernetes.io/serviceaccount, readOnly: true }
   {{- end }}
+  {{- if include "soma.takesConnectionTypes" . }}
+  - { name: connection-types, mountPath: /run/connection-types, readOnly: true }
+  {{- end }}
 {{- end -}}
 
 {{- define "soma.keepsEvents" -}}
@@ -188,9 +213,24 @@ volumeMounts:
 
 {{- /* Nobody else gets a token of Kubernetes. */ -}}
 {{- define "soma.signsInToVault" -}}
-{{- $values := include "soma.values" . | fromYaml -}}
-{{- if hasKey (merge (dict) ($values.settings | default dict) .root.Values.settings) "GATEWAY_JWT_VAULT_ROLE" -}}
-{{- include "soma.reads" (merge (dict "setting" "GATEWAY_JWT_VAULT_ROLE") .) -}}
+{{- range $setting := list "GATEWAY_JWT_VAULT_ROLE" "INTEGRATIONS_SECRET_BACKEND_VAULT_KUBERNETES_ROLE" -}}
+{{- if include "soma.plain" (merge (dict "setting" $setting) $) -}}
+{{- include "soma.reads" (merge (dict "setting" $setting) $) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Google's client learns who the pod is from the metadata of the node. */ -}}
+{{- define "soma.asksGoogle" -}}
+{{- $setting := "INTEGRATIONS_SECRET_BACKEND_BACKEND_TYPE" -}}
+{{- if has (include "soma.plain" (merge (dict "setting" $setting) .)) (list "gcp_secret_manager" "secret_manager_cloud_b") -}}
+{{- include "soma.reads" (merge (dict "setting" $setting) .) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "soma.takesConnectionTypes" -}}
+{{- if .root.Values.connectionTypes.configMap -}}
+{{- include "soma.reads" (merge (dict "setting" "INTEGRATIONS_CONNECTION_TYPES_DIR") .) -}}
 {{- end -}}
 {{- end -}}
 
@@ -221,6 +261,10 @@ volumes:
     projected:
       defaultMode: 0440
       sources: [{ serviceAccountToken: { path: token, expirationSeconds: 3600 } }]
+  {{- end }}
+  {{- if include "soma.takesConnectionTypes" . }}
+  - name: connection-types
+    configMap: { name: {{ .root.Values.connectionTypes.configMap }} }
   {{- end }}
 {{- end -}}
 
