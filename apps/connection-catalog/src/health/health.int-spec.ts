@@ -292,7 +292,7 @@ describe('the health of connections', () => {
     await catalog.send('POST', PATH, { as: { tenant: 'globex' }, body: live });
     const asked: ReturnType<TestCatalog['send']>[] = [];
     // Each change makes it another connection, which wants a check of its own.
-    for (let rate_limit_rpm = 1; rate_limit_rpm <= 12; rate_limit_rpm++) {
+    for (let rate_limit_rpm = 1001; rate_limit_rpm <= 1012; rate_limit_rpm++) {
       await catalog.send('PATCH', `${PATH}/dead`, { as, body: { rate_limit_rpm } });
       asked.push(catalog.send('GET', `${PATH}/dead/health`, { as }));
     }
