@@ -84,6 +84,16 @@ export interface FieldFault {
 
 /** JSON Schema's mark of what is written and never read. It is ours of a secret. */
 const SECRET = { writeOnly: true } as const;
+/** Our mark of what credentials were given for: whoever changes it gives them again. */
+const BINDING = { binds_credentials: true } as const;
+
+/** Of webhooks that come in: they are compared, and never sent anywhere. */
+export const webhookCredentials: ReadonlySet<string> = new Set([
+  'signing_secret',
+  'verify_token',
+  'webhook_secret',
+  'webhook_secret_previous',
+]);
 
 /** A text that everybody may see. */
 export function textField(description: string): z.ZodString {
@@ -105,7 +115,7 @@ export function urlField(description: string): z.ZodURL {
     .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
     .max(MAX_URL)
     .refine((text) => !hasUserInfo(text), 'must hold no user name and no password')
-    .meta({ description });
+    .meta({ description, ...BINDING });
 }
 
 /** A name or an address of a host. */
@@ -114,12 +124,21 @@ export function hostField(description: string): z.ZodString {
     .string()
     .max(253)
     .regex(/^[A-Za-z0-9._:-]+$/, 'must be the name or the address of a host')
-    .meta({ description });
+    .meta({ description, ...BINDING });
 }
 
 /** A TCP port. */
 export function portField(description: string): z.ZodInt {
-  return z.int().min(1).max(65_535).meta({ description });
+  return z
+    .int()
+    .min(1)
+    .max(65_535)
+    .meta({ description, ...BINDING });
+}
+
+/** Besides addresses: a field that decides where credentials go, or whose they are. */
+export function bindingField<Schema extends z.ZodType>(schema: Schema): Schema {
+  return schema.meta(BINDING);
 }
 
 /** By which a type's webhooks are verified; the previous one while they are exchanged. */
@@ -132,9 +151,18 @@ export const webhookSecretFields = {
 
 /** Whether a field of a type is a secret. */
 export function isSecretField(type: ConnectionType, field: string): boolean {
+  return markOf(type, field, 'writeOnly');
+}
+
+/** Whether credentials are given for what a field of a type says. */
+export function isBindingField(type: ConnectionType, field: string): boolean {
+  return markOf(type, field, 'binds_credentials');
+}
+
+function markOf(type: ConnectionType, field: string, mark: string): boolean {
   const shape = type.fields.shape as Record<string, z.ZodType | undefined>;
   const schema = Object.hasOwn(shape, field) ? shape[field] : undefined;
-  return schema !== undefined && metaOf(schema)['writeOnly'] === true;
+  return schema !== undefined && metaOf(schema)[mark] === true;
 }
 
 /** What was said about a field, also below `optional` and `default`. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  bindingField,
   type ConnectionType,
   type FieldFault,
   type FieldValues,
@@ -19,16 +20,17 @@ export const database: ConnectionType = {
   title: 'Database',
   description: 'PostgreSQL, MySQL, MariaDB, SQL Server, or a file of SQLite.',
   fields: z.strictObject({
-    dialect,
+    dialect: bindingField(dialect),
     host: hostField('The server. Every dialect but sqlite needs it.').optional(),
     port: portField("The server's port. Default: the dialect's own.").optional(),
     username: textField('The account.').optional(),
     password: secretField('Its password.').optional(),
     database: textField('The name of the database; for sqlite its file.'),
-    tls: z
-      .boolean()
-      .default(true)
-      .meta({ description: 'Whether the connection is encrypted and the server must be proven.' }),
+    tls: bindingField(
+      z.boolean().meta({
+        description: 'Whether the connection is encrypted and the server must be proven.',
+      }),
+    ).default(true),
   }),
   check: checkServer,
 };

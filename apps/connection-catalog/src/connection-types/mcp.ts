@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  bindingField,
   type ConnectionType,
   type FieldFault,
   type FieldValues,
@@ -17,10 +18,8 @@ export const mcp: ConnectionType = {
   description: 'Tools behind the Model Context Protocol: at an address, or a program to start.',
   fields: z.strictObject({
     url: urlField('Where the server is.').optional(),
-    command: textField('The program that is the server.').optional(),
-    arguments: z
-      .array(z.string().max(1024))
-      .max(MAX_ARGUMENTS)
+    command: bindingField(textField('The program that is the server.')).optional(),
+    arguments: bindingField(z.array(z.string().max(1024)).max(MAX_ARGUMENTS))
       .optional()
       .meta({ description: 'What the program is started with. No secret: everybody sees them.' }),
     token: secretField('Sent as `Authorization: Bearer …`.').optional(),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { clientAuthentication } from '../oauth/protocol/oauth-client.ts';
 import { providerNames } from '../oauth/protocol/provider-quirks.ts';
 import {
+  bindingField,
   type ConnectionType,
   type FieldFault,
   type FieldValues,
@@ -17,7 +18,7 @@ export const oauthApp: ConnectionType = {
   description:
     'A client of an OAuth provider, through which somebody signs in: POST /api/v1/oauth/initiate.',
   fields: z.strictObject({
-    client_id: textField('The client, as the provider names it.'),
+    client_id: bindingField(textField('The client, as the provider names it.')),
     client_secret: secretField('Its secret. A public client has none.').optional(),
     issuer: urlField('The provider, where it says itself what is where.').optional(),
     auth_url: urlField('Where people agree.').optional(),
@@ -30,7 +31,7 @@ export const oauthApp: ConnectionType = {
       .max(100)
       .default([])
       .meta({ description: 'What is asked for.' }),
-    audience: textField('For which API, at providers that ask for it so.').optional(),
+    audience: bindingField(textField('For which API, at providers that ask for it so.')).optional(),
     resource: urlField('For which API (RFC 8707).').optional(),
     provider: z
       .enum(providerNames)

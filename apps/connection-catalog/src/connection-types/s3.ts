@@ -8,7 +8,11 @@ export const s3: ConnectionType = {
   description: 'A bucket at Amazon S3 or whatever speaks its protocol.',
   fields: z.strictObject({
     endpoint: urlField('Where the storage is. Unset: Amazon.').optional(),
-    region: textField('The region of the bucket.').default('us-east-1'),
+    region: z
+      .string()
+      .regex(/^[a-z0-9-]{1,64}$/, 'must be the name of a region')
+      .default('us-east-1')
+      .meta({ description: 'The region of the bucket.' }),
     bucket: z
       .string()
       .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'must be the name of a bucket')

@@ -133,14 +133,15 @@ export class ConnectionsController {
   @Operation({
     summary: 'Change a connection',
     description:
-      'What is absent stays as it is; null is removed. So one credential can be exchanged alone.',
+      'What is absent stays as it is; null is removed. So one credential can be exchanged alone. ' +
+      'Whoever changes what the credentials are for (`binds_credentials`) gives all of them again.',
     headers: ifMatchHeader,
     bodyExample: { fields: { token: 'github_pat_…', api_url: null } },
     answer: connection,
     problems: {
       ...missing,
       412: ['version_mismatch'],
-      422: ['connection_type_gone'],
+      422: ['connection_type_gone', 'credentials_needed_again'],
       ...unavailable,
     },
   })

@@ -190,7 +190,7 @@ describe('connections', () => {
     expect(after?.['token']).not.toEqual(before?.['token']);
 
     const removed = await patch({
-      fields: { webhook_secret: null, api_url: null },
+      fields: { token: 'newer', webhook_secret: null, api_url: null },
       rate_limit_rpm: null,
     });
     expect(removed).toMatchObject({
@@ -199,6 +199,33 @@ describe('connections', () => {
         rate_limit_rpm: null,
         fields: { api_url: 'https://api.github.com' },
         credentials: { token: { is_set: true }, webhook_secret: { is_set: false } },
+      },
+    });
+  });
+
+  it('has credentials given again that a change would send somewhere else', async () => {
+    const as = newTenant();
+    const fields = { token: TOKEN, webhook_secret: 'w', api_url: 'https://ghe.example/api' };
+    await create(as, { fields });
+    const patch = (fields: object): ReturnType<TestCatalog['send']> =>
+      catalog.send('PATCH', `${PATH}/our-github`, { as, body: { fields } });
+    const elsewhere = { api_url: 'https://evil.example/api' };
+
+    for (const change of [elsewhere, { ...elsewhere, webhook_secret: 'x' }, { api_url: null }]) {
+      const answer = await patch(change);
+      expect(answer).toMatchObject({ status: 422, body: { code: 'credentials_needed_again' } });
+      expect(fieldsOf(answer.body)).toEqual(['fields.token']);
+    }
+    expect(await rowsOf(as.tenant)).toMatchObject([{ fields: { api_url: fields.api_url } }]);
+    // What webhooks are verified with goes nowhere.
+    expect(await patch({ ...elsewhere, token: 'new' })).toMatchObject({ status: 200 });
+    // It is there already.
+    expect(await patch(elsewhere)).toMatchObject({ status: 200 });
+    expect(await patch({ api_url: null, token: null })).toMatchObject({
+      status: 200,
+      body: {
+        fields: { api_url: 'https://api.github.com' },
+        credentials: { token: { is_set: false }, webhook_secret: { is_set: true } },
       },
     });
   });

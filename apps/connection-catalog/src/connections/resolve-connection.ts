@@ -2,7 +2,7 @@ import { Inject, Injectable, Optional } from '@nestjs/common';
 import type { ConnectionLease, ConnectionPurpose, ResolveConnectionRequest } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
-import type { ConnectionType } from '../connection-types/connection-type.ts';
+import { type ConnectionType, webhookCredentials } from '../connection-types/connection-type.ts';
 import { ConnectionTypes } from '../connection-types/connection-types.ts';
 import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
 import type { ConnectionRow } from './connection-row.ts';
@@ -11,14 +11,6 @@ import { type FreshToken, TOKEN_SOURCE, type TokenSource } from './token-source.
 
 /** How long a service may keep what it got. */
 const LEASE_SECONDS = 60;
-
-/** What verifies webhooks, and is good for nothing else. */
-const WEBHOOK_CREDENTIALS = new Set([
-  'signing_secret',
-  'verify_token',
-  'webhook_secret',
-  'webhook_secret_previous',
-]);
 
 /** The field that a token from the provider stands in. No type has it: nobody can write it. */
 const TOKEN_FIELD = 'access_token';
@@ -107,7 +99,7 @@ function leasedFields(
 ): string[] {
   const isForWebhooks = purpose === 'webhook';
   return Object.keys(credentials).filter((field) =>
-    WEBHOOK_CREDENTIALS.has(field) ? isForWebhooks : !isForWebhooks && authorisation !== 'always',
+    webhookCredentials.has(field) ? isForWebhooks : !isForWebhooks && authorisation !== 'always',
   );
 }
 

@@ -4,8 +4,10 @@ import type { Connection, UpdateConnectionRequest } from '@soma/contracts';
 import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { ConnectionTypes } from '../connection-types/connection-types.ts';
+import { EndGrant, type UnboundGrant } from '../oauth/grants/end-grant.ts';
+import { assertGivenAgain, reboundFields } from './bound-credentials.ts';
 import { ConnectionChanges } from './connection-changes.ts';
-import { changedFields, type FieldChange } from './connection-fields.ts';
+import { changedFields, type CurrentFields, type FieldChange } from './connection-fields.ts';
 import { type ConnectionRow, toConnection } from './connection-row.ts';
 import { ConnectionsRepository } from './connections.repository.ts';
 import { type CredentialChange, CredentialChanges } from './credential-changes.ts';
@@ -30,17 +32,18 @@ export class UpdateConnection {
     private readonly types: ConnectionTypes,
     private readonly credentials: CredentialChanges,
     private readonly changes: ConnectionChanges,
+    private readonly ending: EndGrant,
   ) {}
 
   /**
    * @throws {@link Problem} 400 `invalid_request`, 404 `connection_not_found`, 412
-   *   `version_mismatch`, 422 `connection_type_gone`
+   *   `version_mismatch`, 422 `connection_type_gone` or `credentials_needed_again`
    */
   async execute(caller: Caller, update: ConnectionUpdate): Promise<Connection> {
     const { tenant_id } = caller.principal;
     const ahead = await this.writeAhead(caller, update);
-    const row = await this.transaction.run(tenant_id, async (manager) => {
-      const { row, change } = await this.change(manager, caller, { ...update, ...ahead });
+    const { row, ended } = await this.transaction.run(tenant_id, async (manager) => {
+      const { row, change, ended } = await this.change(manager, caller, { ...update, ...ahead });
       await this.changes.record(manager, {
         origin: caller.origin,
         tenantId: tenant_id,
@@ -53,8 +56,9 @@ export class UpdateConnection {
           credentials_removed: change.removed.join(' '),
         },
       });
-      return row;
+      return { row, ended };
     });
+    await (ended && this.ending.finish(ended));
     return toConnection(row, this.types.find(row.type));
   }
 
@@ -69,25 +73,39 @@ export class UpdateConnection {
     });
   }
 
-  private changeOf(current: ConnectionRow, { fields = {} }: ConnectionUpdate): FieldChange {
-    const set = new Set(Object.keys(current.credentials));
-    return changedFields(this.types.get(current.type), { plain: current.fields, set }, fields);
+  private changeOf(
+    row: ConnectionRow,
+    { fields: input = {} }: ConnectionUpdate,
+  ): FieldChange & { isRebound: boolean } {
+    const type = this.types.get(row.type);
+    const current: CurrentFields = {
+      plain: row.fields,
+      set: new Set(Object.keys(row.credentials)),
+    };
+    const change = changedFields(type, current, input);
+    const rebound = reboundFields(type, { before: row.fields, input }, change);
+    assertGivenAgain(current, change, rebound);
+    return { ...change, isRebound: rebound.length > 0 };
   }
 
   private async change(
     manager: EntityManager,
     caller: Caller,
     update: ConnectionUpdate & Partial<WrittenAhead>,
-  ): Promise<{ row: ConnectionRow; change: FieldChange }> {
-    const { tenant_id } = caller.principal;
+  ): Promise<{ row: ConnectionRow; change: FieldChange; ended: UnboundGrant | undefined }> {
+    const { tenant_id, subject } = caller.principal;
     const current = await this.connections.lock(manager, tenant_id, update.name);
     assertVersion(caller, current.version);
     // What was written ahead is of the connection as it was then.
     assertVersion({ ...caller, ifMatch: update.seen }, current.version);
     const change = this.changeOf(current, update);
     const { versions } = update;
+    const { connection_id } = current;
+    const ended = change.isRebound
+      ? await this.ending.execute(manager, { connection_id, subject })
+      : undefined;
     const row = await this.connections.update(manager, tenant_id, {
-      connection_id: current.connection_id,
+      connection_id,
       fields: { ...change.plain },
       credentials: await this.credentials.apply(
         manager,
@@ -98,6 +116,6 @@ export class UpdateConnection {
         update.rate_limit_rpm === undefined ? current.rate_limit_rpm : update.rate_limit_rpm,
     });
     await this.changes.announce(manager, tenant_id, row);
-    return { row, change };
+    return { row, change, ended };
   }
 }

@@ -242,7 +242,7 @@ describe('the MCP servers of a tenant', () => {
   });
 
   it.each([
-    ['that leads elsewhere', 'work', { api_url: 'https://github.acme.example/api/v3' }],
+    ['that leads elsewhere', 'work', { api_url: 'https://github.acme.example/api/v3', token: 't' }],
     ['whose token is gone', 'work', { token: null }],
     ['of another provider', 'signed-in', { token_url: 'https://slack.com/api/oauth.v2.access' }],
   ])('does not count with a connection %s since it was installed', async (_case, name, fields) => {

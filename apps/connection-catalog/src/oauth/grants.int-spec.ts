@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { AuditEvent } from '@soma/contracts';
 import { sleep } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import { until } from '@soma/testing';
@@ -6,6 +7,7 @@ import type { EntityManager } from 'typeorm';
 import {
   type CatalogServers,
   createCatalogServers,
+  listenToAudit,
   startCatalog,
   type TestAnswer,
   type TestCatalog,
@@ -25,7 +27,9 @@ import {
 } from './spec-support.ts';
 import { TestBrowser } from './browser/spec-support.ts';
 import { TestProvider } from './provider/spec-support.ts';
-import { startTokenEndpoint } from './servers/spec-support.ts';
+import { OAuthConnections } from './connections/oauth-connections.ts';
+import { StoreGrant } from './grants/store-grant.ts';
+import { startTokenEndpoint, type TokenEndpoint } from './servers/spec-support.ts';
 
 const REFRESH = 'refresh_token';
 
@@ -35,6 +39,7 @@ describe('the tokens of connections', () => {
   let pods: TestCatalog[];
   let catalog: TestCatalog;
   let provider: TestProvider;
+  let heard: AuditEvent[];
   let grants: GrantsRepository;
 
   beforeAll(async () => {
@@ -42,6 +47,7 @@ describe('the tokens of connections', () => {
     pods = await Promise.all([1, 2, 3].map(() => startCatalog(servers, OAUTH_SETTINGS)));
     for (const pod of pods) running.use(pod);
     [catalog] = pods as [TestCatalog];
+    heard = await listenToAudit(servers, running);
     grants = catalog.service.get(GrantsRepository, { strict: false });
     provider = running.use(await TestProvider.start());
   });
@@ -369,6 +375,116 @@ describe('the tokens of connections', () => {
 
     expect(granted.status).toBeGreaterThanOrEqual(500);
     expect(await keptOf(id)).toEqual([]);
+  });
+
+  describe('of a connection that comes to be for something else', () => {
+    const NEW_SECRET = 'the-secret-of-the-other-provider';
+
+    async function authorised(): Promise<{
+      name: string;
+      id: string;
+      endpoint: TokenEndpoint;
+      move: () => Promise<TestAnswer>;
+    }> {
+      const endpoint = running.use(await startTokenEndpoint());
+      const { url } = endpoint;
+      const own = { client_authentication: 'client_secret_post' };
+      const made = await clientCredentials(url, { ...own, revocation_url: `${url}/revoke` });
+      const fields = { token_url: 'https://other.example/token', client_secret: NEW_SECRET };
+      const move = (): Promise<TestAnswer> =>
+        catalog.send('PATCH', `/api/v1/connections/${made.name}`, { body: { fields } });
+      return { ...made, endpoint, move };
+    }
+
+    it('are over, revoked where they are from, and forgotten', async () => {
+      const { name, id, endpoint, move } = await authorised();
+
+      expect((await move()).status).toBe(200);
+
+      await expect(tokenOf(catalog, id)).rejects.toMatchObject({
+        code: 'connection_reauthorization_required',
+      });
+      expect(await statusOf(name)).toMatchObject({
+        ...{ status: 'reauthorization_required', reason: 'connection_changed' },
+        refreshable: false,
+      });
+      expect(endpoint.revoked).toEqual(endpoint.given);
+      expect(endpoint.sent.at(-1)).toContain(provider.clientSecret);
+      expect(await keptOf(id)).toEqual([]);
+      const told = await until(() =>
+        heard.find(
+          ({ action, target }) =>
+            target.id === name && action === 'connection.reauthorization_required',
+        ),
+      );
+      expect(told.details).toEqual({ reason: 'connection_changed' });
+    });
+
+    it('stay where the change is refused', async () => {
+      const { name, id, endpoint } = await authorised();
+      const body = { fields: { token_url: 'https://other.example/token' } };
+      const refused = await catalog.send('PATCH', `/api/v1/connections/${name}`, { body });
+
+      expect(refused).toMatchObject({ status: 422, body: { code: 'credentials_needed_again' } });
+      expect(await tokenOf(catalog, id)).toBe(endpoint.given[0]);
+    });
+
+    it('are not asked for at the provider of before with the secret of the other', async () => {
+      const { id, endpoint, move } = await authorised();
+      const { held } = await claim(id);
+      await move();
+      const connections = catalog.service.get(OAuthConnections, { strict: false });
+      const connection = await run(async (manager) =>
+        (await connections.read(manager, [id])).get(id),
+      );
+
+      // As a sweep that claimed it just before, and read the connection just after.
+      if (connection) await renew({ held, connection });
+
+      expect(connection).toBeDefined();
+      expect(endpoint.asked).toBe(1);
+      expect(endpoint.sent.join()).not.toContain(NEW_SECRET);
+    });
+
+    it('are not given by a flow that began before', async () => {
+      const connection = connectionTo(provider);
+      await addConnection({ servers, catalog }, connection);
+      const browser = new TestBrowser();
+      const { name } = connection;
+      const started = await initiate({ catalog, browser }, { connection_name: name });
+      const parameters = await browser.agree(String(started.body['authorization_url']));
+      const asked = provider.count('authorization_code');
+      const fields = { base_url: 'https://other.example', client_secret: NEW_SECRET };
+      await catalog.send('PATCH', `/api/v1/connections/${name}`, { body: { fields } });
+
+      await browser.comeBack(catalog, parameters);
+
+      expect(provider.count('authorization_code')).toBe(asked);
+      expect(await statusOf(name)).toMatchObject({
+        ...{ status: 'not_authorized', pending: { error: 'connection_changed' } },
+      });
+    });
+
+    it('are not stored when the change came while the provider was asked', async () => {
+      const endpoint = running.use(await startTokenEndpoint());
+      const { name, id } = await clientCredentials(endpoint.url);
+      await revoke(name);
+      const connections = catalog.service.get(OAuthConnections, { strict: false });
+      const before = await run(async (manager) => (await connections.read(manager, [id])).get(id));
+      const grant = await run((manager) => grants.find(manager, id));
+      const fields = { base_url: 'https://other.example', client_secret: NEW_SECRET };
+      await catalog.send('PATCH', `/api/v1/connections/${name}`, { body: { fields } });
+      if (before === undefined || grant === undefined) throw new Error('They are gone.');
+
+      const stored = catalog.service.get(StoreGrant, { strict: false }).execute({
+        ...{ connection: before, client: grant.client, clientSecretVersion: null },
+        ...{ grantType: 'client_credentials', authorizedBy: 'ann' },
+        tokens: { accessToken: 'late', refreshToken: undefined, expiresInSeconds: 60, scope: '' },
+      });
+
+      await expect(stored).rejects.toMatchObject({ code: 'connection_changed' });
+      expect(await keptOf(id)).toEqual([]);
+    });
   });
 
   it('go with their connection', async () => {

@@ -43,6 +43,7 @@ const initiateOperation: OperationOptions = {
   answer: initiateAnswer,
   problems: {
     404: ['connection_not_found'],
+    409: ['connection_changed'],
     422: [
       'connection_without_oauth',
       'oauth_grant_not_offered',

@@ -18,6 +18,7 @@ import { PrepareFlow } from './flows/prepare-flow.ts';
 import { AccessTokens } from './grants/access-tokens.ts';
 import { AskForTokens } from './grants/ask-for-tokens.ts';
 import { ClaimGrants } from './grants/claim-grants.ts';
+import { EndGrant } from './grants/end-grant.ts';
 import { ForgetTokens } from './grants/forget-tokens.ts';
 import { GrantEvents } from './grants/grant-events.ts';
 import { GrantLeases } from './grants/grant-leases.ts';
@@ -69,7 +70,7 @@ export class OAuthModule {
           useFactory: (outbound: Outbound) => new Discovery(wayOut(outbound)),
         },
       ],
-      exports: [AccessTokens, ReadStatus, TOKEN_SOURCE],
+      exports: [AccessTokens, EndGrant, ReadStatus, TOKEN_SOURCE],
     };
   }
 }
@@ -99,6 +100,7 @@ const PROVIDERS = [
   BeginDeviceFlow,
   ClaimGrants,
   CompleteCodeFlow,
+  EndGrant,
   ExchangeCode,
   FlowSweep,
   FlowsRepository,

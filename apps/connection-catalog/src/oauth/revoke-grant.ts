@@ -53,7 +53,7 @@ export class RevokeGrant {
       const state = revoked(stateOf(grant), 'revoked_by_request');
       await this.grants.storeEnd(manager, connection.connection_id, state);
       await this.events.announce(manager, [connection]);
-      await this.events.revoked(manager, connection, subject);
+      await this.events.ended(manager, connection, { subject, state });
       return { connection, grant: { ...grant, generation: state.generation, told_at: null } };
     });
   }

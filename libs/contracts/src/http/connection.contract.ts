@@ -105,7 +105,8 @@ export const connectionTypeList = z.strictObject({
       type: z.string(),
       title: z.string(),
       description: z.string(),
-      /** JSON Schema 2020-12 of `fields`. A property with `writeOnly` is a secret. */
+      /** JSON Schema 2020-12 of `fields`. A property with `writeOnly` is a secret, one
+       *  with `binds_credentials` says what the secrets are for. */
       schema: z.record(z.string(), z.unknown()),
       /** Requests a minute where a connection does not say otherwise. */
       default_rate_limit_rpm: z.int(),

@@ -63,7 +63,7 @@ export class FindClient {
    */
   async execute(connection: OAuthConnection, known?: OAuthClient): Promise<FoundClient> {
     const app = appOf(connection);
-    const place = await this.findPlace(app);
+    const place = await this.findPlace(app, connection.bound_to);
     const { client_id } = app;
     if (client_id !== undefined) {
       const hasSecret = connection.client_secret_version !== null;
@@ -82,7 +82,7 @@ export class FindClient {
   }
 
   /** Where the provider is, whoever the client is there. */
-  private async findPlace(app: OAuthApp): Promise<Place> {
+  private async findPlace(app: OAuthApp, bound_to: string | null): Promise<Place> {
     const guarded = await this.findGuarded(app);
     const server = await this.findServer(app.issuer ?? guarded.issuer);
     const tokenEndpoint = app.token_url ?? server?.token_endpoint;
@@ -92,7 +92,7 @@ export class FindClient {
     const endpoints = endpointsOf(app, server);
     assertOnWeb(endpoints.authorization_endpoint);
     const client = {
-      ...endpoints,
+      ...{ ...endpoints, bound_to },
       ...{ token_endpoint: tokenEndpoint, provider: app.provider ?? providerOf(tokenEndpoint) },
       scopes: app.scopes.length > 0 ? app.scopes : guarded.scopes,
       resource: guarded.resource,

@@ -39,7 +39,6 @@ export class BeginDeviceFlow {
     }
     const proven = await this.secrets.prove(connection, {
       ...{ client, ownVersion: start.clientSecretVersion },
-      fieldVersion: connection.client_secret_version,
     });
     const answer = await withProviderProblems(() => this.provider.beginDeviceFlow(proven));
     assertOnWeb(answer.verification_uri, answer.verification_uri_complete);

@@ -59,7 +59,6 @@ export class ExchangeCode {
     const parameters = readReturn(flow.client, returned.parameters, state);
     const proven = await this.secrets.prove(connection, {
       ...{ client: flow.client, ownVersion: flow.client_secret_version },
-      fieldVersion: connection.client_secret_version,
     });
     return this.provider.exchangeCode(proven, {
       ...{ parameters, codeVerifier },

@@ -18,7 +18,6 @@ export class GrantClientCredentials {
   async execute({ connection, client, clientSecretVersion, startedBy }: FlowStart): Promise<void> {
     const proven = await this.secrets.prove(connection, {
       ...{ client, ownVersion: clientSecretVersion },
-      fieldVersion: connection.client_secret_version,
     });
     const tokens = await withProviderProblems(() => this.provider.clientCredentials(proven));
     await this.storing.execute({

@@ -41,8 +41,7 @@ export class PollDevice {
 
   private async ask(flow: FlowRow, connection: OAuthConnection): Promise<GivenTokens> {
     const { client, client_secret_version: ownVersion, device_code_version: version } = flow;
-    const fieldVersion = connection.client_secret_version;
-    const proven = await this.secrets.prove(connection, { client, ownVersion, fieldVersion });
+    const proven = await this.secrets.prove(connection, { client, ownVersion });
     const code = await this.secrets.readDeviceCode(connection, version ?? 0);
     if (code === undefined) {
       throw new ProviderRefusal('device_code_missing', 'Reading a device code');

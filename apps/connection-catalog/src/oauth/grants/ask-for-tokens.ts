@@ -75,10 +75,9 @@ export class AskForTokens {
     const { row, state } = held;
     const kept = await keeping(READING, () => this.secrets.read(row, row.token_version));
     const proven = await keeping(READING, () =>
-      this.secrets.prove(row, {
+      this.secrets.prove(connection, {
         client: row.client,
         ownVersion: row.client_secret_version,
-        fieldVersion: connection.client_secret_version,
       }),
     );
     // Only now: the backend may have taken its time, and whoever takes over sends the same token.

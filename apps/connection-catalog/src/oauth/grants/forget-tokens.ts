@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { TenantTransaction } from '@soma/persistence';
 import type { GrantRow } from './grant.ts';
+import { CONNECTION_CHANGED } from './grant-lifecycle.ts';
 import { GrantsRepository } from './grants.repository.ts';
 import { type Owner, TokenSecrets } from './token-secrets.ts';
 
@@ -31,7 +32,10 @@ export class ForgetTokens {
   }
 }
 
-/** While the provider does not know, they are kept to tell it again. */
-function isOver({ status, told_at, client }: GrantRow): boolean {
-  return status === 'revoked' && (told_at !== null || client.revocation_endpoint === null);
+/** While the provider does not know of a revocation, they are kept to tell it again. */
+function isOver({ status, reason, told_at, client }: GrantRow): boolean {
+  return (
+    reason === CONNECTION_CHANGED ||
+    (status === 'revoked' && (told_at !== null || client.revocation_endpoint === null))
+  );
 }

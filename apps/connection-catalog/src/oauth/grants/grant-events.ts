@@ -3,7 +3,7 @@ import type { AuditReport } from '@soma/contracts';
 import { AuditOutbox, ConfigUpdates } from '@soma/messaging';
 import type { EntityManager } from 'typeorm';
 import type { OAuthConnection } from '../connections/oauth-connections.ts';
-import type { GrantStatus } from './grant-lifecycle.ts';
+import type { GrantState, GrantStatus } from './grant-lifecycle.ts';
 import { renewals } from './grant-metrics.ts';
 import type { GivenGrant } from './store-grant.ts';
 import type { RenewedGrant } from './store-renewals.ts';
@@ -51,14 +51,15 @@ export class GrantEvents {
     await this.audit.append(manager, toReport(connection, 'connection.authorized', by));
   }
 
-  /** A grant that somebody took back. */
-  async revoked(
+  /** A grant that somebody took back, or that a change of its connection ended. */
+  async ended(
     manager: EntityManager,
     connection: OAuthConnection,
-    subject: string,
+    by: { subject: string; state: Pick<GrantState, 'status' | 'reason'> },
   ): Promise<void> {
-    const by = { subject, details: {} };
-    await this.audit.append(manager, toReport(connection, ACTIONS.revoked, by));
+    const { status, reason } = by.state;
+    const told = { subject: by.subject, details: { reason } };
+    await this.audit.append(manager, toReport(connection, ACTIONS[status], told));
   }
 
   /** What renewals came to that counted. */

@@ -124,6 +124,14 @@ export function revoked(grant: GrantState, reason: string): GrantState {
   };
 }
 
+/** Why a grant is over that was given for something else than its connection is for now. */
+export const CONNECTION_CHANGED = 'connection_changed';
+
+/** What was given for something else than its connection is for now. */
+export function unbound(grant: GrantState): GrantState {
+  return { ...revoked(grant, CONNECTION_CHANGED), status: 'reauthorization_required' };
+}
+
 function ended(grant: GrantState, reason: string): GrantState {
   return {
     ...grant,

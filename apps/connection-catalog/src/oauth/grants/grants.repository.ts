@@ -63,13 +63,16 @@ export class GrantsRepository {
     return rows.map((row) => grantRow.parse(row))[0];
   }
 
-  /** Keeps others from giving or forgetting tokens. Says whether the connection is still there. */
-  async lockConnection(manager: EntityManager, connectionId: string): Promise<boolean> {
-    const rows = await manager.query<unknown[]>(
-      'SELECT FROM catalog.connections WHERE connection_id = $1 FOR NO KEY UPDATE',
+  /** Keeps others from giving or forgetting tokens. Answers the fields of a connection that is there. */
+  async lockConnection(
+    manager: EntityManager,
+    connectionId: string,
+  ): Promise<Record<string, unknown> | undefined> {
+    const [row] = await manager.query<{ fields: Record<string, unknown> }[]>(
+      'SELECT fields FROM catalog.connections WHERE connection_id = $1 FOR NO KEY UPDATE',
       [connectionId],
     );
-    return rows.length > 0;
+    return row?.fields;
   }
 
   /** Waits for whoever changes it. */

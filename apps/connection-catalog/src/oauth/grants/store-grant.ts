@@ -1,4 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Injectable } from '@nestjs/common';
+import { Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { connectionNotFound, type OAuthConnection } from '../connections/oauth-connections.ts';
@@ -39,7 +41,7 @@ export class StoreGrant {
 
   /**
    * @param alongside - What is done in the same transaction.
-   * @throws {@link Problem} 404 `connection_not_found`
+   * @throws {@link Problem} 404 `connection_not_found`, 409 `connection_changed`
    */
   async execute(
     given: GivenGrant,
@@ -66,15 +68,30 @@ export class StoreGrant {
     const isRenewable = kept.refreshToken !== undefined || grantType === 'client_credentials';
     const life = { expiresInSeconds: tokens.expiresInSeconds, isRenewable };
     // Before they are written, and to the end: whoever deletes tokens of an older grant has it too.
-    if (!(await this.grants.lockConnection(manager, connection_id))) {
-      throw connectionNotFound();
-    }
+    const fields = await this.grants.lockConnection(manager, connection_id);
+    assertUnchanged(connection, fields);
     const tokenVersion = await this.secrets.write(connection, kept, manager);
     await this.grants.put(manager, tenant_id, {
       ...{ connectionId: connection_id, grantType, client, authorizedBy, tokenVersion },
       clientSecretVersion: given.clientSecretVersion,
       state: granted(0, life, this.moment.now()),
       scope: tokens.scope ?? client.scopes.join(' '),
+    });
+  }
+}
+
+/** What was given while the connection came to be for something else is not for that. */
+function assertUnchanged({ fields: seen }: OAuthConnection, fields: object | undefined): void {
+  if (fields === undefined) {
+    throw connectionNotFound();
+  }
+  if (!isDeepStrictEqual(fields, seen)) {
+    throw new Problem({
+      status: 409,
+      code: 'connection_changed',
+      detail:
+        'The connection was changed while it was being authorised. Start again with POST ' +
+        '/api/v1/oauth/initiate.',
     });
   }
 }

@@ -4,7 +4,7 @@ import type { EntityManager } from 'typeorm';
 import type { OAuthConnection } from '../connections/oauth-connections.ts';
 import { ForgetTokens } from './forget-tokens.ts';
 import { GrantEvents, hasChanged } from './grant-events.ts';
-import type { Renewal } from './grant-lifecycle.ts';
+import { CONNECTION_CHANGED, type Renewal } from './grant-lifecycle.ts';
 import { type GrantChange, GrantsRepository } from './grants.repository.ts';
 import { ProviderPauses } from './provider-pauses.ts';
 import { TellProvider } from './tell-provider.ts';
@@ -55,7 +55,7 @@ export class StoreRenewals {
     const grant = await this.transaction.run(tenant_id, (manager) =>
       this.grants.find(manager, connection_id),
     );
-    if (grant?.status === 'revoked') {
+    if (grant?.status === 'revoked' || grant?.reason === CONNECTION_CHANGED) {
       await this.telling.execute(connection, grant, tokenVersion);
     }
     await this.forgetting.execute(connection);

@@ -31,9 +31,8 @@ export class TellProvider {
     if (tokens === undefined) {
       return false;
     }
-    const fieldVersion = connection.client_secret_version;
     try {
-      const proven = await this.secrets.prove(connection, { client, ownVersion, fieldVersion });
+      const proven = await this.secrets.prove(connection, { client, ownVersion });
       if (tokens.refreshToken !== undefined) {
         await this.provider.revoke(proven, tokens.refreshToken, 'refresh_token');
       }

@@ -3,7 +3,10 @@ import { Secret } from '@soma/kernel';
 import type { EntityManager } from 'typeorm';
 import { z } from 'zod';
 import { ConnectionSecrets } from '../../secrets/connection-secrets.ts';
+import type { OAuthConnection } from '../connections/oauth-connections.ts';
 import type { GivenTokens, ProvenClient } from '../protocol/provider-client.ts';
+import { ProviderRefusal } from '../protocol/provider-error.ts';
+import { CONNECTION_CHANGED } from './grant-lifecycle.ts';
 
 /** Where the secrets of an authorisation lie, beside the fields of its connection. */
 const TOKENS = 'oauth_tokens';
@@ -91,27 +94,28 @@ export class TokenSecrets {
     return this.secrets.backend.write(at(owner, CLIENT_SECRET), secret);
   }
 
-  /** What a client proves itself with: its own registration's secret, or the connection's field. */
+  /**
+   * What a client proves itself with: its own registration's secret, or the connection's field.
+   *
+   * @param ownVersion - Of the secret of a client that Soma registered by itself.
+   * @throws {@link ProviderRefusal} `connection_changed` where the client is of what the connection
+   *   was for before: its provider gets nothing that was given for another one.
+   */
   async prove(
-    owner: Owner,
-    { client, ownVersion, fieldVersion }: ClientSecretPlace & Pick<ProvenClient, 'client'>,
+    connection: OAuthConnection,
+    { client, ownVersion }: Pick<ProvenClient, 'client'> & { ownVersion: number | null },
   ): Promise<ProvenClient> {
-    const place = ownVersion ?? fieldVersion;
+    if (client.bound_to !== null && client.bound_to !== connection.bound_to) {
+      throw new ProviderRefusal(CONNECTION_CHANGED, 'Proving who a client is');
+    }
+    const place = ownVersion ?? connection.client_secret_version;
     const field = ownVersion === null ? 'client_secret' : CLIENT_SECRET;
     const secret =
       place === null || client.authentication === 'none'
         ? undefined
-        : await this.secrets.backend.read(at(owner, field), place);
+        : await this.secrets.backend.read(at(connection, field), place);
     return { client, secret };
   }
-}
-
-/** Where the secret of a client lies: the versions that rows name. */
-export interface ClientSecretPlace {
-  /** Of a client that Soma registered by itself. */
-  ownVersion: number | null;
-  /** Of the field `client_secret` of the connection. */
-  fieldVersion: number | null;
 }
 
 /** Tokens as a provider gave them, on their way to the backend. */

@@ -19,6 +19,7 @@ function aClient(
     audience: null,
     has_pkce: true,
     registered_for: null,
+    bound_to: null,
     ...change,
     authorization_endpoint: change.authorization_endpoint ?? 'https://idp.example/auth?x=1',
   };

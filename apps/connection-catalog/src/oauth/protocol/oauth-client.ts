@@ -28,6 +28,8 @@ export const oauthClient = z.object({
   has_pkce: z.boolean(),
   /** Of a client that Soma registered by itself: where browsers may be sent back to. */
   registered_for: z.string().nullable(),
+  /** What the connection was for then. Null where that was not kept yet. */
+  bound_to: z.string().nullable().default(null),
 });
 export type OAuthClient = z.output<typeof oauthClient>;
 

@@ -42,6 +42,8 @@ export function startFormProvider(): Promise<TestServer> {
 /** A token endpoint that gives every client a token, until it is told to answer otherwise. */
 export interface TokenEndpoint extends TestServer {
   asked: number;
+  /** What it was sent, at any path. */
+  sent: string[];
   answer: { status: number; headers?: Record<string, string>; error?: string } | undefined;
   /** The tokens, in their order. */
   given: string[];
@@ -52,6 +54,7 @@ export interface TokenEndpoint extends TestServer {
 
 export async function startTokenEndpoint(): Promise<TokenEndpoint> {
   const server = await startServer(async (path, sent) => {
+    endpoint.sent.push(sent);
     if (path === '/revoke') {
       endpoint.revoked.push(new URLSearchParams(sent).get('token') ?? '');
       await endpoint.mayRevoke;
@@ -64,7 +67,10 @@ export async function startTokenEndpoint(): Promise<TokenEndpoint> {
     const body = JSON.stringify(error === undefined ? tokens : { error });
     return { status, headers, type: 'application/json', body };
   });
-  const own = { asked: 0, answer: undefined, given: [], revoked: [], mayRevoke: Promise.resolve() };
+  const own = {
+    ...{ asked: 0, sent: [], answer: undefined, given: [], revoked: [] },
+    mayRevoke: Promise.resolve(),
+  };
   const endpoint: TokenEndpoint = Object.assign(server, own);
   return endpoint;
 }
