@@ -23,6 +23,7 @@ const CLIENT: OAuthClient = {
   ...{ token_endpoint: 'https://127.0.0.2/token', device_authorization_endpoint: null },
   ...{ revocation_endpoint: null, client_id: 'soma', authentication: 'none', scopes: [] },
   ...{ resource: null, audience: null, has_pkce: false, registered_for: null },
+  bound_to: null,
 };
 const PATH = '/api/v1/connections';
 const TOKEN = 'good-token-7f3a';
