@@ -120,7 +120,8 @@ export async function deleteSession(
   const dataSource = await openDataSource({ url: new Secret(await database.loginUrl('gateway')) });
   try {
     const announcer: RowAnnouncer = { publish: () => undefined };
-    await new Sessions(new TenantTransaction(dataSource), announcer).delete(principal, sessionId);
+    const sessions = new Sessions(new TenantTransaction(dataSource), announcer);
+    await sessions.delete(principal, sessionId, () => Promise.resolve());
   } finally {
     await dataSource.destroy();
   }

@@ -3,6 +3,7 @@ import { AuthModule, authOptions, DenialReports, LimitsModule, RevocationFeed } 
 import {
   AuditEvents,
   AuditEventsModule,
+  AuditOutboxModule,
   ConfigUpdatesReader,
   ConfigUpdatesReaderModule,
   MessagingModule,
@@ -39,6 +40,7 @@ export class AppModule {
         ConfigUpdatesReaderModule,
         RevocationFeed.from(ConfigUpdatesReader),
         AuditEventsModule.connect(config, logger),
+        AuditOutboxModule.of('conversation'),
         DenialReports.to(AuditEvents),
         LimitsModule.of(config, RateLimits),
         SessionsModule.announceTo(Relay),

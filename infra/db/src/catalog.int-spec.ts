@@ -54,6 +54,7 @@ const SWEEP_POLICIES = [
   'catalog.oauth_pauses sweep ALL {connection_catalog_sweep}',
   'catalog.secrets rotation_read SELECT {connection_catalog_sweep}',
   'catalog.secrets rotation_write UPDATE {connection_catalog_sweep}',
+  'conversation.audit_outbox relay ALL {gateway_sweep}',
   'conversation.erased_sessions restored SELECT {gateway_sweep}',
   'conversation.idempotency_keys retention ALL {gateway_sweep}',
   'conversation.open_calls overdue SELECT {conversation_worker_sweep}',

@@ -29,11 +29,15 @@ export const ifMatchHeader = z.object({
 /** Who asks for something, from where, and in which request: what every line of the audit log has. */
 export type AuditOrigin = Pick<AuditReport, 'actor' | 'request_id'>;
 
-/** Who sends a write, and what they say of it. */
-export interface Caller {
+/** Who changes something. */
+export interface Author {
   principal: Principal;
   /** For the audit log. */
   origin: AuditOrigin;
+}
+
+/** Who sends a write, and what they say of it. */
+export interface Caller extends Author {
   idempotencyKey: string | undefined;
   /** The version that the caller has seen; undefined where any may be changed. */
   ifMatch: number | undefined;
@@ -42,19 +46,34 @@ export interface Caller {
 /** Hands a controller method the {@link Caller}. */
 export const CurrentCaller = createParamDecorator(
   (_data: unknown, context: ExecutionContext): Caller => {
-    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
-    const { principal, headers, ip, id } = request;
-    if (principal === undefined) {
-      throw new Error('The route has no principal: import AuthModule in the root module.');
-    }
+    const request = requestOf(context);
     return {
-      principal,
-      origin: { actor: { subject: principal.subject, address: ip }, request_id: id },
-      idempotencyKey: readIdempotencyKey(headers['idempotency-key']),
-      ifMatch: readIfMatch(headers['if-match']),
+      ...authorOf(request),
+      idempotencyKey: readIdempotencyKey(request.headers['idempotency-key']),
+      ifMatch: readIfMatch(request.headers['if-match']),
     };
   },
 );
+
+/** Hands a controller method the {@link Author}, where the headers of a {@link Caller} mean nothing. */
+export const CurrentAuthor = createParamDecorator(
+  (_data: unknown, context: ExecutionContext): Author => authorOf(requestOf(context)),
+);
+
+function requestOf(context: ExecutionContext): AuthenticatedRequest {
+  return context.switchToHttp().getRequest<AuthenticatedRequest>();
+}
+
+/** Whom the guard has let a request through for. */
+export function authorOf({ principal, ip, id }: AuthenticatedRequest): Author {
+  if (principal === undefined) {
+    throw new Error('The route has no principal: import AuthModule in the root module.');
+  }
+  return {
+    principal,
+    origin: { actor: { subject: principal.subject, address: ip }, request_id: id },
+  };
+}
 
 /** @throws {@link Problem} 400 `invalid_idempotency_key` */
 export function readIdempotencyKey(header: string | string[] | undefined): string | undefined {

@@ -16,6 +16,7 @@ export { type ClientIdentity, KafkaConnection } from './kafka-connection.ts';
 export { KafkaConsumers } from './kafka-consumers.ts';
 export { type KafkaConfig, kafkaSettings } from './kafka-settings.ts';
 export { MessagingModule } from './messaging.module.ts';
+export { newAuditEvent } from './new-audit-event.ts';
 export { noteOutboxAge } from './messaging-metrics.ts';
 export { OnTopicBatch } from './on-topic-batch.ts';
 export type { Backlog, Outbox, PublishableRow } from './outbox.ts';

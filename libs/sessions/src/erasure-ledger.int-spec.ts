@@ -23,6 +23,7 @@ class Announced extends RowAnnouncer {
 const TABLES = ['sessions', 'session_events', 'turns'];
 const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
 const globex: Principal = { subject: 'gus', tenant_id: 'globex', scopes: [] };
+const nobody = (): Promise<void> => Promise.resolve();
 
 describe('the ledger of erasures', () => {
   const running = new AsyncDisposableStack();
@@ -81,8 +82,8 @@ describe('the ledger of erasures', () => {
     await say(globex, 'erased');
     const restore = await backUp();
     await say(acme, 'unknown-to-the-backup');
-    await sessions.delete(acme, 'erased');
-    await sessions.delete(acme, 'unknown-to-the-backup');
+    await sessions.delete(acme, 'erased', nobody);
+    await sessions.delete(acme, 'unknown-to-the-backup', nobody);
     await restore();
     expect(await sessions.find('acme', 'erased')).not.toBeNull();
     announced.rows.length = 0;

@@ -12,6 +12,13 @@ import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { answerOnce, type Idempotency } from './idempotency.ts';
 import { PERSONA_COLUMNS, type PersonaRow } from './persona-row.ts';
+import type { Witness } from './witness.ts';
+
+/** Which persona, of which tenant. */
+export interface PersonaName {
+  tenantId: string;
+  personaId: string;
+}
 
 /** The personas of a tenant. */
 @Injectable()
@@ -25,11 +32,15 @@ export class Personas {
   create(
     { tenant_id: tenantId, subject }: Principal,
     request: CreatePersonaRequest,
-    idempotency?: Idempotency,
+    { idempotency, witness }: { idempotency?: Idempotency | undefined; witness: Witness },
   ): Promise<Persona> {
     const key = idempotency && { ...idempotency, subject, sessionId: null };
     return this.transaction.run(tenantId, (manager) =>
-      answerOnce(manager, { tenantId, key }, () => insertPersona(manager, tenantId, request)),
+      answerOnce(manager, { tenantId, key }, async () => {
+        const created = await insertPersona(manager, tenantId, request);
+        await witness(manager, created.persona_id);
+        return created;
+      }),
     );
   }
 
@@ -66,13 +77,13 @@ export class Personas {
    *
    * @throws {@link Problem} 404 `persona_not_found`
    */
-  async update(
-    tenantId: string,
-    personaId: string,
+  update(
+    { tenantId, personaId }: PersonaName,
     request: UpdatePersonaRequest,
+    witness: Witness,
   ): Promise<Persona> {
-    const [[row]] = await this.transaction.run(tenantId, (manager) =>
-      manager.query<[PersonaRow[], number]>(
+    return this.transaction.run(tenantId, async (manager) => {
+      const [[row]] = await manager.query<[PersonaRow[], number]>(
         `UPDATE conversation.personas AS persona
             SET (name, instructions, model, temperature, top_p, top_k, max_tokens)
                 = (SELECT name, instructions, model, temperature, top_p, top_k, max_tokens
@@ -81,22 +92,25 @@ export class Personas {
           WHERE tenant_id = $1 AND persona_id = $2
           RETURNING ${PERSONA_COLUMNS}`,
         [tenantId, personaId, JSON.stringify(request), new Date()],
-      ),
-    );
-    return toPersona(row ?? notFound(personaId));
+      );
+      const changed = toPersona(row ?? notFound(personaId));
+      await witness(manager, personaId);
+      return changed;
+    });
   }
 
   /** @throws {@link Problem} 404 `persona_not_found` */
-  async remove(tenantId: string, personaId: string): Promise<void> {
-    const [, removed] = await this.transaction.run(tenantId, (manager) =>
-      manager.query<[unknown[], number]>(
+  async remove({ tenantId, personaId }: PersonaName, witness: Witness): Promise<void> {
+    await this.transaction.run(tenantId, async (manager) => {
+      const [, removed] = await manager.query<[unknown[], number]>(
         `DELETE FROM conversation.personas WHERE tenant_id = $1 AND persona_id = $2`,
         [tenantId, personaId],
-      ),
-    );
-    if (removed === 0) {
-      notFound(personaId);
-    }
+      );
+      if (removed === 0) {
+        notFound(personaId);
+      }
+      await witness(manager, personaId);
+    });
   }
 }
 

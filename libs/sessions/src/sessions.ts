@@ -11,6 +11,7 @@ import { TenantTransaction } from '@soma/persistence';
 import { eraseSession } from './erase-session.ts';
 import { sessionNotFound } from './problems.ts';
 import { RowAnnouncer } from './row-announcer.ts';
+import type { Witness } from './witness.ts';
 
 interface SessionRow {
   session_id: string;
@@ -79,14 +80,16 @@ export class Sessions {
    *
    * @throws {@link Problem} 404 `session_not_found`
    */
-  async delete(principal: Principal, sessionId: string): Promise<void> {
-    const tenantId = principal.tenant_id;
-    const row = await this.transaction.run(tenantId, (manager, write) =>
-      eraseSession(manager, write, { tenantId, sessionId, subject: principal.subject }),
-    );
-    if (row === null) {
-      throw sessionNotFound(sessionId);
-    }
+  async delete(principal: Principal, sessionId: string, witness: Witness): Promise<void> {
+    const { tenant_id: tenantId, subject } = principal;
+    const row = await this.transaction.run(tenantId, async (manager, write) => {
+      const tombstone = await eraseSession(manager, write, { tenantId, sessionId, subject });
+      if (tombstone === null) {
+        throw sessionNotFound(sessionId);
+      }
+      await witness(manager, sessionId);
+      return tombstone;
+    });
     this.announcer.publish([row]);
   }
 }

@@ -15,6 +15,7 @@ import { StreamTickets } from './stream-tickets.ts';
 import { Timeline } from './timeline.ts';
 import type { OutboxRow } from './timeline-row.ts';
 import { ToolResults } from './tool-results.ts';
+import type { Witness } from './witness.ts';
 import { WorkerLeases } from './worker-leases.ts';
 import { WriteTurn } from './write-turn.ts';
 
@@ -29,6 +30,9 @@ export class Announced extends RowAnnouncer {
 
 export const acme: Principal = { subject: 'ada', tenant_id: 'acme', scopes: [] };
 export const globex: Principal = { subject: 'gus', tenant_id: 'globex', scopes: [] };
+
+/** Writes nothing along with a change. */
+export const nobody: Witness = () => Promise.resolve();
 
 /** All of this library over one database, each part under the role of the app that it is for. */
 export interface TestTimeline {

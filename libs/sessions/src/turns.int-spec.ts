@@ -10,7 +10,7 @@ import { type FindTurns } from './find-turns.ts';
 import { bodyHash } from './idempotency.ts';
 import { type SessionOutbox } from './session-outbox.ts';
 import { type Sessions } from './sessions.ts';
-import { acme, type Announced, openTimeline } from './spec-support.ts';
+import { acme, type Announced, nobody, openTimeline } from './spec-support.ts';
 import { type StreamTickets } from './stream-tickets.ts';
 import { type Timeline } from './timeline.ts';
 import { TurnLostError } from './turn-fence.ts';
@@ -104,7 +104,7 @@ describe('turns', () => {
   it('stores all of a batch but the one item that cannot be stored', async () => {
     const deleted = newIdentifier();
     await say(deleted);
-    await sessions.delete(acme, deleted);
+    await sessions.delete(acme, deleted, nobody);
 
     const outcomes = await Promise.allSettled([
       say(newIdentifier()),
@@ -340,7 +340,7 @@ describe('turns', () => {
     await say(sessionId, 'a secret');
     const turn = await claimed(sessionId, 'w-delete');
 
-    await sessions.delete(acme, sessionId);
+    await sessions.delete(acme, sessionId, nobody);
 
     await expect(answer(turn)).rejects.toThrow(TurnLostError);
     await expect(say(sessionId)).rejects.toMatchObject({ status: 409, code: 'session_deleted' });

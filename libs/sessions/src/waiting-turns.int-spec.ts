@@ -10,7 +10,7 @@ import { type ClaimedTurn, type ClaimTurn } from './claim-turn.ts';
 import { type FindTurns } from './find-turns.ts';
 import { type SessionOutbox } from './session-outbox.ts';
 import { type Sessions } from './sessions.ts';
-import { acme, type Announced, globex, openTimeline } from './spec-support.ts';
+import { acme, type Announced, globex, nobody, openTimeline } from './spec-support.ts';
 import { type Timeline } from './timeline.ts';
 import type { OutboxRow } from './timeline-row.ts';
 import { type CallResult, type ToolResults } from './tool-results.ts';
@@ -296,7 +296,7 @@ describe('a turn that waits', () => {
   it('leaves nothing when its session is deleted', async () => {
     const { sessionId, calls } = await waiting();
 
-    await sessions.delete(acme, sessionId);
+    await sessions.delete(acme, sessionId, nobody);
 
     const late = await results.store(calls.map((call) => ok(call)));
     expect(late).toEqual({ count: 0, ready: [] });

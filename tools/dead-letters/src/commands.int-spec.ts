@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { conversationInbound, topicCatalog } from '@soma/contracts';
+import { type AuditReport, conversationInbound, topicCatalog } from '@soma/contracts';
 import { loadConfig } from '@soma/kernel';
 import {
   CoalescingProducer,
@@ -24,13 +24,15 @@ describe('npm run dlq', () => {
   const connection = new KafkaConnection(config, { clientId: 'dead-letters-tests', logger });
   const producer = new CoalescingProducer(connection);
   const letters = new DeadLetters(connection, producer);
+  const told: AuditReport[] = [];
+  let isLogDown = false;
 
   beforeAll(async () => {
     running.defer(() => producer.onApplicationShutdown());
     await createTopics(connection, topicCatalog, 1);
     for (const key of ['acme:one', 'acme:two']) {
       const error = new Error('refused');
-      const value = `{"of":"${key}"}`;
+      const value = JSON.stringify({ of: key, ...(key === 'acme:one' && { tenant_id: 'acme' }) });
       await letters.put({ topic: conversationInbound.name, key, value, error, retries: 1 });
     }
   });
@@ -38,7 +40,13 @@ describe('npm run dlq', () => {
 
   async function run(...words: string[]): Promise<Record<string, unknown>[]> {
     const printed: Record<string, unknown>[] = [];
-    await runCommand(letters, words, (value) => printed.push(value as Record<string, unknown>));
+    const record = (report: AuditReport): Promise<void> => {
+      if (isLogDown) return Promise.reject(new Error('The audit log is away.'));
+      told.push(report);
+      return Promise.resolve();
+    };
+    const options = { letters, record, operatorTenant: 'ops' };
+    await runCommand(options, words, (value) => printed.push(value as Record<string, unknown>));
     return printed;
   }
 
@@ -49,11 +57,23 @@ describe('npm run dlq', () => {
     expect(JSON.stringify([one, two])).not.toContain('original_event');
 
     expect(await run('show', idOne)).toMatchObject([
-      { letter: { original_event: '{"of":"acme:one"}', error_message: 'refused' } },
+      { letter: { original_event: expect.stringContaining('acme:one'), error_message: 'refused' } },
     ]);
+    isLogDown = true;
+    await expect(run('replay', idOne)).rejects.toThrow('away');
+    await expect(run('drop', idTwo)).rejects.toThrow('away');
+    isLogDown = false;
+    expect(await run('list')).toHaveLength(2);
     expect(await run('replay', idOne)).toEqual([{ id: idOne, outcome: 'replayed' }]);
     expect(await run('drop', idTwo)).toEqual([{ id: idTwo, outcome: 'dropped' }]);
     expect(await run('list', conversationInbound.name)).toEqual([]);
+    // Who did it, and nothing of what people wrote.
+    expect(told).toMatchObject([
+      { tenant_id: 'acme', action: 'dead_letter.replay_requested', target: { id: idOne } },
+      { tenant_id: 'ops', action: 'dead_letter.drop_requested', target: { id: idTwo } },
+    ]);
+    for (const { actor } of told) expect(actor.subject).toMatch(/^cli:.+@.+/);
+    expect(JSON.stringify(told)).not.toContain('acme:');
   });
 
   it('says what is wrong with a command that it cannot run', async () => {

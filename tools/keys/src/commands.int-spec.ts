@@ -60,6 +60,8 @@ describe('npm run keys', () => {
     await rotating;
 
     expect(printed).toMatchObject([{ kid: 'next', state: 'waits' }]);
+    const [wish] = await database.execute('SELECT requested_by FROM identity.key_rotations');
+    expect(wish?.['requested_by']).toMatch(/^cli:.+@.+/);
   });
 
   it('says that nobody made the key, and leaves the wish', async () => {

@@ -1,4 +1,4 @@
-import { newIdentifier } from '@soma/kernel';
+import { newIdentifier, processUser } from '@soma/kernel';
 import { type DatabaseOptions, openDataSource, SweepTransaction } from '@soma/persistence';
 
 /** One key that signs access tokens, or will, or did. */
@@ -34,9 +34,10 @@ export class SigningKeys implements AsyncDisposable {
   /** Asks the pods of identity for a new key. The one that looks first makes it. */
   async request(): Promise<void> {
     await this.#transaction.run((manager) =>
-      manager.query(`INSERT INTO identity.key_rotations (rotation_id) VALUES ($1)`, [
-        newIdentifier(),
-      ]),
+      manager.query(
+        `INSERT INTO identity.key_rotations (rotation_id, requested_by) VALUES ($1, $2)`,
+        [newIdentifier(), processUser()],
+      ),
     );
   }
 

@@ -12,14 +12,20 @@ const USAGE = `Usage: npm run -s secrets -- <command>
 /** Prints one value as one line of JSON. */
 export type Print = (value: unknown) => void;
 
-/** Runs one command. */
+/**
+ * Runs one command.
+ *
+ * @param operatorTenant - In whose audit log it stands that master keys are replaced.
+ */
 export async function runCommand(
   secrets: StoredSecrets,
   command: string | undefined,
-  print: Print,
+  { print, operatorTenant }: { print: Print; operatorTenant: string },
 ): Promise<void> {
   switch (command) {
     case 'rotate':
+      // Before anything is changed: it may be cut off in the middle.
+      await secrets.announceRotation(operatorTenant);
       print({ wrapped: await secrets.rotate() });
       await tell(secrets, print);
       return;

@@ -1,3 +1,4 @@
+import { clientIdentifier } from '@soma/contracts';
 import { loadConfigOrExit } from '@soma/kernel';
 import { databaseSettings, databaseUrl } from '@soma/persistence';
 import { Envelope, loadMasterKeys } from '@soma/secrets';
@@ -12,13 +13,16 @@ const MASTER_KEY_ENV = 'INTEGRATIONS_SECRET_BACKEND_MASTER_KEY_ENV';
 if (process.env['POSTGRES_HOST'] === undefined && process.env['DATABASE_URL'] === undefined) {
   await useStack(process.env);
 }
-const config = loadConfigOrExit(z.object(databaseSettings));
+const config = loadConfigOrExit(
+  z.object({ ...databaseSettings, IDENTITY_OPERATOR_TENANT: clientIdentifier.default('soma') }),
+);
 try {
   const masterKeys = loadMasterKeys(process.env[MASTER_KEY_ENV] ?? 'SOMA_MASTER_KEY');
   const envelope = new Envelope(masterKeys.current, masterKeys.others);
   await using secrets = await StoredSecrets.open({ url: databaseUrl(config) }, envelope);
-  await runCommand(secrets, process.argv[2], (value) => {
-    process.stdout.write(`${JSON.stringify(value)}\n`);
+  await runCommand(secrets, process.argv[2], {
+    operatorTenant: config.IDENTITY_OPERATOR_TENANT,
+    print: (value) => process.stdout.write(`${JSON.stringify(value)}\n`),
   });
 } catch (error) {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);

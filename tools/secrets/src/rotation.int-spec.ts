@@ -35,7 +35,7 @@ describe('npm run secrets', () => {
     await migrate(new Secret(database.ownerUrl));
     url = await database.loginUrl('connection_catalog');
   });
-  beforeEach(() => database.execute('TRUNCATE catalog.secrets'));
+  beforeEach(() => database.execute('TRUNCATE catalog.secrets, catalog.audit_outbox'));
   afterAll(() => running.disposeAsync());
 
   /** Each secret tells where it belongs, so that a reader knows whether it is the right one. */
@@ -75,7 +75,8 @@ describe('npm run secrets', () => {
   async function run(command: string | undefined, envelope: Envelope): Promise<unknown[]> {
     await using secrets = await StoredSecrets.open({ url: new Secret(url) }, envelope);
     const printed: unknown[] = [];
-    await runCommand(secrets, command, (value) => printed.push(value));
+    const print = (value: unknown) => printed.push(value);
+    await runCommand(secrets, command, { print, operatorTenant: 'ops' });
     return printed;
   }
 
@@ -116,6 +117,17 @@ describe('npm run secrets', () => {
     expect(printed).toEqual([{ wrapped: 1_100 }, { ...line, secrets: 1_100, unreadable: 0 }]);
     expect(await expectAllReadable(envelopeOf(next))).toBe(1_100);
     expect(await values()).toEqual(before);
+    const told = await database.execute('SELECT tenant_id, event FROM catalog.audit_outbox');
+    expect(told).toMatchObject([
+      {
+        tenant_id: 'ops',
+        event: {
+          actor: { subject: expect.stringMatching(/^cli:.+@.+/) },
+          action: 'master_key.rotation_requested',
+          target: { type: 'master_key', id: envelopeOf(next).masterKeyId },
+        },
+      },
+    ]);
   });
 
   it('can be killed in the middle, under load: every secret stays readable (P1)', async () => {

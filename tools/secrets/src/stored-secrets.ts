@@ -1,4 +1,11 @@
-import { type DatabaseOptions, openDataSource, SweepTransaction } from '@soma/persistence';
+import { processUser } from '@soma/kernel';
+import { AuditOutbox } from '@soma/messaging';
+import {
+  type DatabaseOptions,
+  openDataSource,
+  SweepTransaction,
+  TenantTransaction,
+} from '@soma/persistence';
 import { type Envelope, secretContext, UnsealError } from '@soma/secrets';
 
 /** How many rows one transaction holds. */
@@ -48,6 +55,25 @@ export class StoredSecrets implements AsyncDisposable {
   static async open(options: DatabaseOptions, envelope: Envelope): Promise<StoredSecrets> {
     const dataSource = await openDataSource({ ...options, poolSize: 2 });
     return new StoredSecrets(dataSource, envelope);
+  }
+
+  /**
+   * Has the audit log say who replaces the master key. A pod of the catalog brings the line there.
+   *
+   * @param operatorTenant - Whose log has it: the key is that of all tenants.
+   */
+  async announceRotation(operatorTenant: string): Promise<void> {
+    await new TenantTransaction(this.#dataSource).run(operatorTenant, (manager) =>
+      new AuditOutbox('catalog').append(manager, {
+        tenant_id: operatorTenant,
+        actor: { subject: processUser(), address: null },
+        action: 'master_key.rotation_requested',
+        target: { type: 'master_key', id: this.#envelope.masterKeyId },
+        outcome: 'success',
+        request_id: null,
+        details: {},
+      }),
+    );
   }
 
   /** Opens every secret, and tells under which master keys they are. */

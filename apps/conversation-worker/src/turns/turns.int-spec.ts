@@ -54,7 +54,7 @@ describe('the worker', () => {
   });
 
   it('gives the model the conversation so far and the instructions of the persona', async () => {
-    const persona = await worker.get(Personas).create(acme, {
+    const settings = {
       name: 'Pirate',
       instructions: 'Speak like a pirate.',
       model: null,
@@ -62,7 +62,9 @@ describe('the worker', () => {
       top_p: null,
       top_k: null,
       max_tokens: null,
-    });
+    };
+    const witness = () => Promise.resolve();
+    const persona = await worker.get(Personas).create(acme, settings, { witness });
     const sessionId = newIdentifier();
     await worker.get(AcceptTurns).accept({
       principal: acme,

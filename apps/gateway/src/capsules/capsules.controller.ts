@@ -1,9 +1,11 @@
-import { Controller, Get, Param, Post, Req, Res } from '@nestjs/common';
+import { Controller, Get, Param, Post, Req, Res, UseInterceptors } from '@nestjs/common';
 import { Access } from '@soma/auth';
 import { clientIdentifier } from '@soma/contracts';
 import { Operation, StreamsBody } from '@soma/http';
+import { FaultInterceptor } from '@soma/persistence';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { CapsuleRegistry } from './capsule-registry.ts';
+import { InstallCapsule } from './install-capsule.ts';
 
 /** Dots alone would lead out of the registry's folder. */
 const capsuleId = clientIdentifier.refine((id) => !/^\.+$/.test(id), 'must not be dots alone');
@@ -17,7 +19,10 @@ const problems = {
 // The second path is from before paths had a version.
 @Controller(['v1/capsules', 'capsules'])
 export class CapsulesController {
-  constructor(private readonly registry: CapsuleRegistry) {}
+  constructor(
+    private readonly registry: CapsuleRegistry,
+    private readonly installCapsule: InstallCapsule,
+  ) {}
 
   @Get()
   @Access({ scope: 'capsules:read', resource: 'capsule' })
@@ -44,12 +49,17 @@ export class CapsulesController {
   @Post(':id/install')
   @Access({ scope: 'capsules:install', resource: 'capsule' })
   @StreamsBody()
-  @Operation({ summary: 'Install a capsule', description: 'As the registry answers it.', problems })
+  @UseInterceptors(FaultInterceptor)
+  @Operation({
+    summary: 'Install a capsule',
+    description: 'As the registry answers it.',
+    problems: { ...problems, 503: [...problems[503], 'database_unavailable'] },
+  })
   install(
     @Param('id', { schema: capsuleId }) id: string,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    return this.registry.forward(`/capsules/${id}/install`, request, reply);
+    return this.installCapsule.execute(id, request, reply);
   }
 }

@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { CreatePersonaRequest, Persona, Principal } from '@soma/contracts';
+import type { Author } from '@soma/auth';
+import type { CreatePersonaRequest, Persona } from '@soma/contracts';
 import { Personas } from '@soma/sessions';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
+import { AdminTrail } from '../runtime/admin-trail.ts';
 import { idempotencyOf } from '../runtime/caller.ts';
 import { checkPersonaModel } from './check-persona-model.ts';
 
@@ -10,6 +12,7 @@ import { checkPersonaModel } from './check-persona-model.ts';
 export class CreatePersona {
   constructor(
     private readonly personas: Personas,
+    private readonly trail: AdminTrail,
     @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
   ) {}
 
@@ -19,12 +22,14 @@ export class CreatePersona {
    *   does not take
    */
   execute(
-    principal: Principal,
+    author: Author,
     request: CreatePersonaRequest,
     idempotencyKey?: string,
   ): Promise<Persona> {
     checkPersonaModel(this.config, request);
-    const idempotency = idempotencyOf('POST /v1/personas', request, idempotencyKey);
-    return this.personas.create(principal, request, idempotency);
+    return this.personas.create(author.principal, request, {
+      idempotency: idempotencyOf('POST /v1/personas', request, idempotencyKey),
+      witness: this.trail.line('persona.created', author),
+    });
   }
 }

@@ -10,7 +10,13 @@ import {
   Query,
   UseInterceptors,
 } from '@nestjs/common';
-import { Access, CurrentPrincipal, idempotencyHeader } from '@soma/auth';
+import {
+  Access,
+  type Author,
+  CurrentAuthor,
+  CurrentPrincipal,
+  idempotencyHeader,
+} from '@soma/auth';
 import {
   clientIdentifier,
   createPersonaRequest,
@@ -30,6 +36,7 @@ import { FaultInterceptor } from '@soma/persistence';
 import { Personas } from '@soma/sessions';
 import { type Caller, CurrentCaller } from '../runtime/caller.ts';
 import { CreatePersona } from './create-persona.ts';
+import { RemovePersona } from './remove-persona.ts';
 import { UpdatePersona } from './update-persona.ts';
 
 const modelProblems = ['model_not_available', 'model_retired', 'model_parameter_not_supported'];
@@ -42,6 +49,7 @@ export class PersonasController {
     private readonly personas: Personas,
     private readonly createPersona: CreatePersona,
     private readonly updatePersona: UpdatePersona,
+    private readonly removePersona: RemovePersona,
   ) {}
 
   @Get()
@@ -73,10 +81,11 @@ export class PersonasController {
     },
   })
   create(
-    @CurrentCaller() { principal, idempotencyKey }: Caller,
+    @CurrentAuthor() author: Author,
+    @CurrentCaller() { idempotencyKey }: Caller,
     @Body({ schema: createPersonaRequest }) request: CreatePersonaRequest,
   ): Promise<Persona> {
-    return this.createPersona.execute(principal, request, idempotencyKey);
+    return this.createPersona.execute(author, request, idempotencyKey);
   }
 
   @Get(':id')
@@ -105,11 +114,11 @@ export class PersonasController {
     problems: { 404: ['persona_not_found'], 422: modelProblems, ...unavailable },
   })
   update(
-    @CurrentPrincipal() principal: Principal,
+    @CurrentAuthor() author: Author,
     @Param('id', { schema: clientIdentifier }) id: string,
     @Body({ schema: updatePersonaRequest }) request: UpdatePersonaRequest,
   ): Promise<Persona> {
-    return this.updatePersona.execute(principal, id, request);
+    return this.updatePersona.execute(author, id, request);
   }
 
   @Delete(':id')
@@ -121,9 +130,9 @@ export class PersonasController {
     problems: { 404: ['persona_not_found'], ...unavailable },
   })
   remove(
-    @CurrentPrincipal() principal: Principal,
+    @CurrentAuthor() author: Author,
     @Param('id', { schema: clientIdentifier }) id: string,
   ): Promise<void> {
-    return this.personas.remove(principal.tenant_id, id);
+    return this.removePersona.execute(author, id);
   }
 }

@@ -1,10 +1,11 @@
 import { Module } from '@nestjs/common';
 import { CreatePersona } from './create-persona.ts';
 import { PersonasController } from './personas.controller.ts';
+import { RemovePersona } from './remove-persona.ts';
 import { UpdatePersona } from './update-persona.ts';
 
 @Module({
   controllers: [PersonasController],
-  providers: [CreatePersona, UpdatePersona],
+  providers: [CreatePersona, RemovePersona, UpdatePersona],
 })
 export class PersonasModule {}

@@ -1,7 +1,9 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Persona, Principal, UpdatePersonaRequest } from '@soma/contracts';
+import type { Author } from '@soma/auth';
+import type { Persona, UpdatePersonaRequest } from '@soma/contracts';
 import { Personas } from '@soma/sessions';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
+import { AdminTrail } from '../runtime/admin-trail.ts';
 import { checkPersonaModel } from './check-persona-model.ts';
 
 /** Changes a persona. */
@@ -9,18 +11,21 @@ import { checkPersonaModel } from './check-persona-model.ts';
 export class UpdatePersona {
   constructor(
     private readonly personas: Personas,
+    private readonly trail: AdminTrail,
     @Inject(GATEWAY_CONFIG) private readonly config: GatewayConfig,
   ) {}
 
   /** @throws {@link Problem} 404 `persona_not_found`, 422 for what its model does not take */
   async execute(
-    principal: Principal,
+    author: Author,
     personaId: string,
     request: UpdatePersonaRequest,
   ): Promise<Persona> {
-    const present = await this.personas.find(principal.tenant_id, personaId);
+    const { tenant_id: tenantId } = author.principal;
+    const present = await this.personas.find(tenantId, personaId);
     checkPersonaModel(this.config, mergePersona(present, request));
-    return this.personas.update(principal.tenant_id, personaId, request);
+    const line = this.trail.line('persona.updated', author);
+    return this.personas.update({ tenantId, personaId }, request, line);
   }
 }
 

@@ -1,5 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
+import { AdminTrail } from './admin-trail.ts';
 import { GatewayHealth } from './gateway-health.ts';
 import { RetentionSweep } from './retention-sweep.ts';
 
@@ -10,8 +11,13 @@ export class RuntimeModule {
     return {
       module: RuntimeModule,
       global: true,
-      providers: [{ provide: GATEWAY_CONFIG, useValue: config }, GatewayHealth, RetentionSweep],
-      exports: [GATEWAY_CONFIG],
+      providers: [
+        { provide: GATEWAY_CONFIG, useValue: config },
+        AdminTrail,
+        GatewayHealth,
+        RetentionSweep,
+      ],
+      exports: [AdminTrail, GATEWAY_CONFIG],
     };
   }
 }

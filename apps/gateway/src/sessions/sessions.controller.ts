@@ -10,7 +10,13 @@ import {
   Query,
   UseInterceptors,
 } from '@nestjs/common';
-import { Access, CurrentPrincipal, idempotencyHeader } from '@soma/auth';
+import {
+  Access,
+  type Author,
+  CurrentAuthor,
+  CurrentPrincipal,
+  idempotencyHeader,
+} from '@soma/auth';
 import {
   cancelled,
   type Cancelled,
@@ -34,6 +40,7 @@ import { sessionNotFound, Sessions } from '@soma/sessions';
 import { READ_SESSION, WRITE_SESSION } from '../access/session-rules.ts';
 import { type Caller, CurrentCaller } from '../runtime/caller.ts';
 import { CancelTurn } from './cancel-turn.ts';
+import { DeleteSession } from './delete-session.ts';
 import { ListSessions } from './list-sessions.ts';
 import { ReadTimeline } from './read-timeline.ts';
 
@@ -47,6 +54,7 @@ export class SessionsController {
     private readonly listSessions: ListSessions,
     private readonly readTimeline: ReadTimeline,
     private readonly cancelTurn: CancelTurn,
+    private readonly deleteSession: DeleteSession,
   ) {}
 
   @Get()
@@ -130,10 +138,10 @@ export class SessionsController {
     description: 'Ends its turns and erases its content for good. Its id is never used again.',
     problems: { 404: ['session_not_found'], ...unavailable },
   })
-  async remove(
-    @CurrentPrincipal() principal: Principal,
+  remove(
+    @CurrentAuthor() author: Author,
     @Param('id', { schema: clientIdentifier }) id: string,
   ): Promise<void> {
-    await this.sessions.delete(principal, id);
+    return this.deleteSession.execute(author, id);
   }
 }

@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
-import { Access, type Caller, CurrentCaller, CurrentPrincipal } from '@soma/auth';
+import { Access, type Author, CurrentAuthor, CurrentPrincipal } from '@soma/auth';
 import { type Principal, timestamp } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { z } from 'zod';
@@ -73,7 +73,7 @@ export class PasskeysController {
     problems: { 401: ['step_up_required'], 403: ['person_required', 'second_factor_refused'] },
   })
   async register(
-    @CurrentCaller() { principal, origin }: Caller,
+    @CurrentAuthor() { principal, origin }: Author,
     @Body({ schema: registration }) request: z.output<typeof registration>,
   ): Promise<{ passkey_id: string }> {
     return { passkey_id: await this.registerPasskey.execute(principal, request, origin) };
@@ -87,7 +87,7 @@ export class PasskeysController {
     problems: { 401: ['step_up_required'], 403: ['person_required'], 404: ['passkey_not_found'] },
   })
   remove(
-    @CurrentCaller() { principal, origin }: Caller,
+    @CurrentAuthor() { principal, origin }: Author,
     @Param('id', { schema: passkeyId }) id: string,
   ): Promise<void> {
     return this.removePasskey.execute(principal, id, origin);

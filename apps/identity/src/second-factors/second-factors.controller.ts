@@ -1,5 +1,5 @@
 import { Body, Controller, Delete, Get, HttpCode, Post } from '@nestjs/common';
-import { Access, type Caller, CurrentCaller, CurrentPrincipal } from '@soma/auth';
+import { Access, type Author, CurrentAuthor, CurrentPrincipal } from '@soma/auth';
 import { type Principal, timestamp } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { z } from 'zod';
@@ -64,7 +64,7 @@ export class SecondFactorsController {
     answer: enrolment,
     problems: { 401: ['step_up_required'], 403: ['person_required'], 409: ['totp_exists'] },
   })
-  enrol(@CurrentCaller() { principal, origin }: Caller): Promise<TotpEnrolment> {
+  enrol(@CurrentAuthor() { principal, origin }: Author): Promise<TotpEnrolment> {
     return this.enrolTotp.execute(principal, origin);
   }
 
@@ -83,7 +83,7 @@ export class SecondFactorsController {
     },
   })
   async confirm(
-    @CurrentCaller() { principal, origin }: Caller,
+    @CurrentAuthor() { principal, origin }: Author,
     @Body({ schema: confirmation }) { code }: z.output<typeof confirmation>,
   ): Promise<RecoveryCodes> {
     return { recovery_codes: await this.confirmTotp.execute(principal, code, origin) };
@@ -96,7 +96,7 @@ export class SecondFactorsController {
     summary: 'Remove the app',
     problems: { 401: ['step_up_required'], 403: ['person_required'], 404: ['totp_not_found'] },
   })
-  remove(@CurrentCaller() { principal, origin }: Caller): Promise<void> {
+  remove(@CurrentAuthor() { principal, origin }: Author): Promise<void> {
     return this.removeTotp.execute(principal, origin);
   }
 
@@ -108,7 +108,7 @@ export class SecondFactorsController {
     answer: recoveryCodes,
     problems: { 401: ['step_up_required'], 403: ['person_required'], 409: ['no_second_factor'] },
   })
-  async renew(@CurrentCaller() { principal, origin }: Caller): Promise<RecoveryCodes> {
+  async renew(@CurrentAuthor() { principal, origin }: Author): Promise<RecoveryCodes> {
     return { recovery_codes: await this.renewRecoveryCodes.execute(principal, origin) };
   }
 }

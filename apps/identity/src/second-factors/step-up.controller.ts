@@ -1,5 +1,5 @@
 import { Body, Controller, HttpCode, Post, Req } from '@nestjs/common';
-import { Access, type Caller, CurrentCaller, CurrentPrincipal, RateLimited } from '@soma/auth';
+import { Access, type Author, CurrentAuthor, CurrentPrincipal, RateLimited } from '@soma/auth';
 import type { Principal } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import type { FastifyRequest } from 'fastify';
@@ -66,7 +66,7 @@ export class StepUpController {
   })
   async verify(
     @Req() request: FastifyRequest,
-    @CurrentCaller() { principal, origin }: Caller,
+    @CurrentAuthor() { principal, origin }: Author,
     @Body({ schema: proof }) body: z.output<typeof proof>,
   ): Promise<StepUpToken> {
     const userId = this.changes.userOf(principal);

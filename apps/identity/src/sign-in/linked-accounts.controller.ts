@@ -1,5 +1,5 @@
 import { Controller, Delete, Get, HttpCode, Param } from '@nestjs/common';
-import { Access, type Caller, CurrentCaller, CurrentPrincipal } from '@soma/auth';
+import { Access, type Author, CurrentAuthor, CurrentPrincipal } from '@soma/auth';
 import { type Principal, timestamp } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { z } from 'zod';
@@ -51,7 +51,7 @@ export class LinkedAccountsController {
     },
   })
   unlink(
-    @CurrentCaller() { principal, origin }: Caller,
+    @CurrentAuthor() { principal, origin }: Author,
     @Param('provider', { schema: providerName }) provider: ProviderName,
   ): Promise<void> {
     return this.unlinkAccount.execute(principal, provider, origin);

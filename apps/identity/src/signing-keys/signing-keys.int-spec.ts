@@ -159,16 +159,26 @@ describe('SigningKeys', () => {
     await expect((await startPod()).load()).rejects.toThrow('does not open');
   });
 
-  it('writes in the audit log that it made a key', async () => {
-    await (await startPod()).load();
-    const [key] = await database.execute('SELECT kid FROM identity.signing_keys');
+  it('writes in the audit log that it made a key, and who asked for it', async () => {
+    const pod = await startPod();
+    await pod.load();
+    await database.execute(
+      `INSERT INTO identity.key_rotations (rotation_id, requested_by)
+       VALUES (gen_random_uuid(), 'cli:ann@laptop')`,
+    );
+    await pod.load();
+    await pass(lifetimes.rotateEveryMs + HOUR_MS);
+    await pod.load();
 
     const lines = await database.execute(
-      `SELECT action FROM audit.audit_log WHERE tenant_id = 'soma' AND target_id = $1`,
-      [key?.['kid']],
+      `SELECT actor_subject FROM audit.audit_log JOIN identity.signing_keys ON target_id = kid
+        WHERE tenant_id = 'soma' AND action = 'signing_key.created' ORDER BY signs_from`,
     );
 
-    expect(lines).toEqual([{ action: 'signing_key.created' }]);
+    // The last one made itself: the wish had been granted before.
+    expect(lines.map(({ actor_subject }) => actor_subject)).toEqual([
+      ...['identity', 'cli:ann@laptop', 'identity'],
+    ]);
   });
 
   it('lets the service add keys and change none', async () => {

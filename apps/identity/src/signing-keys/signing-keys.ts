@@ -77,7 +77,7 @@ export class SigningKeys {
       await insert(manager, key, leadMs);
       await this.auditLog.append(manager, {
         tenant_id: this.operatorTenant,
-        actor: { subject: 'identity', address: null },
+        actor: { subject: requesterOf(stored) ?? 'identity', address: null },
         action: 'signing_key.created',
         target: { type: 'signing_key', id: key.kid },
         outcome: 'success',
@@ -96,14 +96,27 @@ export class SigningKeys {
 interface Stored {
   rows: Row[];
   nowMs: number;
+  /** The last wish for a key, and who has it. */
   requestedAtMs: number | undefined;
+  requestedBy: string | null;
+}
+
+/** Who asked for a key that no key has answered yet. */
+function requesterOf({ rows, requestedAtMs = 0, requestedBy }: Stored): string | null {
+  const isAnswered = rows.some(({ created_at_ms }) => created_at_ms >= requestedAtMs);
+  return isAnswered ? null : requestedBy;
 }
 
 async function read(manager: EntityManager): Promise<Stored> {
   const rows = await manager.query<Row[]>(KEYS);
-  const [{ now_ms, requested_at_ms } = { now_ms: 0, requested_at_ms: null }] =
-    await manager.query<{ now_ms: number; requested_at_ms: number | null }[]>(NOW);
-  return { rows, nowMs: now_ms, requestedAtMs: requested_at_ms ?? undefined };
+  const [{ now_ms }] = await manager.query<[{ now_ms: number }]>(NOW);
+  const [wish] = await manager.query<{ at_ms: number; requested_by: string | null }[]>(LAST_WISH);
+  return {
+    rows,
+    nowMs: now_ms,
+    requestedAtMs: wish?.at_ms,
+    requestedBy: wish?.requested_by ?? null,
+  };
 }
 
 async function insert(manager: EntityManager, key: StoredKey, leadMs: number): Promise<void> {
@@ -126,7 +139,8 @@ const KEYS = `
          (extract(epoch FROM signs_from) * 1000)::float8 AS signs_from_ms
     FROM identity.signing_keys`;
 
-const NOW = `
-  SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms,
-         (SELECT (extract(epoch FROM max(requested_at)) * 1000)::float8
-            FROM identity.key_rotations) AS requested_at_ms`;
+const NOW = `SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now_ms`;
+
+const LAST_WISH = `
+  SELECT (extract(epoch FROM requested_at) * 1000)::float8 AS at_ms, requested_by
+    FROM identity.key_rotations ORDER BY requested_at DESC LIMIT 1`;

@@ -11,7 +11,9 @@ import {
 } from '@nestjs/common';
 import {
   Access,
+  type Author,
   type Caller,
+  CurrentAuthor,
   CurrentCaller,
   CurrentPrincipal,
   idempotencyHeader,
@@ -110,7 +112,7 @@ export class InvitationsController {
     },
   })
   async accept(
-    @CurrentCaller() { principal, origin }: Caller,
+    @CurrentAuthor() { principal, origin }: Author,
     @Body({ schema: acceptInvitationRequest }) { token }: AcceptInvitationRequest,
   ): Promise<Membership> {
     const user = await this.personOf(principal);
