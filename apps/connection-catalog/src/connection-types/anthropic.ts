@@ -18,4 +18,5 @@ export const anthropic: ConnectionType = {
     headers: { 'anthropic-version': '2023-06-01' },
     health: { path: '/models?limit=1' },
   },
+  offersModels: true,
 };

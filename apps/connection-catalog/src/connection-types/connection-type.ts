@@ -72,6 +72,8 @@ export interface ConnectionType {
   authorisation?: 'always' | 'possible';
   /** Requests a minute where neither the connection nor the operator says otherwise. */
   defaultRateRpm?: number;
+  /** Whether turns can be answered by it: no other type is sent a prompt. */
+  offersModels?: boolean;
   /** Whether it can send us webhooks. */
   receivesWebhooks?: boolean;
 }

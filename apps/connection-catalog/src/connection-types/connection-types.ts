@@ -49,6 +49,11 @@ export class ConnectionTypes {
     return { perMinute: this.rateOf(type, own), concurrency: DEFAULT_CONCURRENCY };
   }
 
+  /** Those that can answer turns. */
+  withModels(): string[] {
+    return [...this.#types.values()].filter((type) => type.offersModels).map(({ name }) => name);
+  }
+
   /** What a form is made from, by name. */
   describe(): ConnectionTypeList {
     const types = [...this.#types.values()].sort((left, right) =>

@@ -17,4 +17,5 @@ export const gemini: ConnectionType = {
     credentials: [{ in: 'header', field: 'api_key', name: 'x-goog-api-key' }],
     health: { path: '/models?pageSize=1' },
   },
+  offersModels: true,
 };

@@ -15,4 +15,5 @@ export const openaiCompatible: ConnectionType = {
     credentials: [{ in: 'header', field: 'api_key', name: 'authorization', prefix: 'Bearer ' }],
     health: { path: '/models' },
   },
+  offersModels: true,
 };

@@ -17,4 +17,5 @@ export const openai: ConnectionType = {
     credentials: [{ in: 'header', field: 'api_key', name: 'authorization', prefix: 'Bearer ' }],
     health: { path: '/models' },
   },
+  offersModels: true,
 };

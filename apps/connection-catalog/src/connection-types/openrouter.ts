@@ -18,4 +18,5 @@ export const openrouter: ConnectionType = {
     // Its list of models is open to everybody and says nothing of the key.
     health: { path: '/key' },
   },
+  offersModels: true,
 };

@@ -38,10 +38,10 @@ export class InternalConnectionsController {
   @HttpCode(200)
   @Header('cache-control', 'no-store')
   resolve(
-    @CurrentPrincipal() { tenant_id }: Principal,
+    @CurrentPrincipal() principal: Principal,
     @Body({ schema: resolveConnectionRequest }) request: ResolveConnectionRequest,
   ): Promise<ConnectionLease> {
-    return this.resolveConnection.execute(tenant_id, request);
+    return this.resolveConnection.execute(principal, request);
   }
 
   @Put(':name/usages/:used_by/:id')

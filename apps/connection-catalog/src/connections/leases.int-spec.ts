@@ -143,6 +143,50 @@ describe('connections as other services use them', () => {
     },
   );
 
+  describe('of models', () => {
+    const MODELS = { base_url: 'https://models.example/v1' };
+    const usagesOf = async (name: string): Promise<unknown> =>
+      (await catalog.send('GET', `${PATH}/${name}`)).body['usages'];
+    /** As if that much time had gone by since its models were asked for. */
+    const age = (name: string, hours: number): Promise<unknown> =>
+      servers.database.execute(
+        `UPDATE catalog.connection_usages SET ends_at = ends_at - $2 * interval '1 hour'
+          WHERE connection_id = (SELECT connection_id FROM catalog.connections WHERE name = $1)`,
+        [name, hours],
+      );
+    const resolve = (name: string): Promise<unknown> =>
+      client.resolve(WORKER, { name, purpose: 'model_provider' });
+
+    it('are in use until a day after they were asked for last', async () => {
+      const name = await connect(MODELS, 'openai_compatible');
+      await Promise.all([resolve(name), resolve(name)]);
+      const usages = [{ used_by: 'model_provider', id: 'worker', since: expect.any(String) }];
+      expect(await usagesOf(name)).toEqual(usages);
+      expect(await catalog.send('DELETE', `${PATH}/${name}`)).toMatchObject({
+        status: 409,
+        body: { code: 'connection_in_use' },
+      });
+
+      await age(name, 20);
+      await resolve(name);
+      await age(name, 20);
+      expect(await usagesOf(name)).toEqual(usages);
+      await age(name, 5);
+      expect(await usagesOf(name)).toEqual([]);
+      expect((await catalog.send('DELETE', `${PATH}/${name}`)).status).toBe(204);
+    });
+
+    it('is none where its type offers none', async () => {
+      const name = await connect(MODELS, 'generic_http');
+
+      await expect(resolve(name)).rejects.toMatchObject({
+        ...{ status: 422, code: 'connection_without_models' },
+        message: expect.stringContaining('openai_compatible'),
+      });
+      expect(await usagesOf(name)).toEqual([]);
+    });
+  });
+
   it('deletes nothing that something depends on, unless it is forced', async () => {
     const name = await connect({ token: 't' });
     const usage = { name, used_by: 'webhook_endpoint', id: 'orders/1' };

@@ -1,11 +1,17 @@
 import { Inject, Injectable, Optional } from '@nestjs/common';
-import type { ConnectionLease, ConnectionPurpose, ResolveConnectionRequest } from '@soma/contracts';
+import type {
+  ConnectionLease,
+  ConnectionPurpose,
+  Principal,
+  ResolveConnectionRequest,
+} from '@soma/contracts';
 import { Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import { type ConnectionType, webhookCredentials } from '../connection-types/connection-type.ts';
 import { ConnectionTypes } from '../connection-types/connection-types.ts';
 import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
 import type { ConnectionRow } from './connection-row.ts';
+import { ConnectionUsages } from './connection-usages.ts';
 import { ConnectionsRepository } from './connections.repository.ts';
 import { type FreshToken, TOKEN_SOURCE, type TokenSource } from './token-source.ts';
 
@@ -15,6 +21,9 @@ const LEASE_SECONDS = 60;
 /** The field that a token from the provider stands in. No type has it: nobody can write it. */
 const TOKEN_FIELD = 'access_token';
 
+/** Whose tenant counts, and who it is that uses models. */
+type User = Pick<Principal, 'tenant_id' | 'subject'>;
+
 /** Gives a service what it needs to use a connection. */
 @Injectable()
 export class ResolveConnection {
@@ -23,21 +32,18 @@ export class ResolveConnection {
     private readonly connections: ConnectionsRepository,
     private readonly types: ConnectionTypes,
     private readonly secrets: ConnectionSecrets,
+    private readonly usages: ConnectionUsages,
     @Optional() @Inject(TOKEN_SOURCE) private readonly tokens?: TokenSource,
   ) {}
 
   /**
-   * @throws {@link Problem} 404 `connection_not_found`, 422 `connection_type_gone`, 502
-   *   `credential_unavailable`, and as {@link TokenSource} does
+   * @throws {@link Problem} 404 `connection_not_found`, 422 `connection_type_gone` or
+   *   `connection_without_models`, 502 `credential_unavailable`, and as {@link TokenSource} does
    */
-  async execute(
-    tenantId: string,
-    { name, purpose }: ResolveConnectionRequest,
-  ): Promise<ConnectionLease> {
-    const row = await this.transaction.run(tenantId, (manager) =>
-      this.connections.find(manager, tenantId, name),
-    );
-    const type = this.types.get(row.type);
+  async execute(user: User, request: ResolveConnectionRequest): Promise<ConnectionLease> {
+    const { tenant_id: tenantId } = user;
+    const { purpose } = request;
+    const { row, type } = await this.find(user, request);
     const credentials = await this.read(tenantId, row, leasedFields(row, type, purpose));
     const token = purpose === 'webhook' ? undefined : await this.tokenOf(tenantId, row, type);
     if (token !== undefined) {
@@ -53,6 +59,35 @@ export class ResolveConnection {
       version: row.version,
       expires_in: secondsLeft(token),
     };
+  }
+
+  /** Models are in use for as long as they are asked for: nobody says when that ends. */
+  private find(
+    { tenant_id: tenantId, subject: userId }: User,
+    { name, purpose }: ResolveConnectionRequest,
+  ): Promise<{ row: ConnectionRow; type: ConnectionType }> {
+    return this.transaction.run(tenantId, async (manager) => {
+      const row = await this.connections.find(manager, tenantId, name);
+      const type = this.types.get(row.type);
+      if (purpose === 'model_provider') {
+        this.assertModels(name, type);
+        const { connection_id: connectionId } = row;
+        await this.usages.see(manager, tenantId, { connectionId, usedBy: purpose, userId });
+      }
+      return { row, type };
+    });
+  }
+
+  private assertModels(name: string, type: ConnectionType): void {
+    if (type.offersModels !== true) {
+      throw new Problem({
+        status: 422,
+        code: 'connection_without_models',
+        detail:
+          `The connection "${name}" is of type ${type.name}, which offers no models. ` +
+          `Connect one of ${this.types.withModels().join(', ')} by this name.`,
+      });
+    }
   }
 
   private async read(

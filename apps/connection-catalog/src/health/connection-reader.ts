@@ -53,7 +53,8 @@ export class ConnectionReader {
 
   private async lease({ tenant_id, name }: CheckedRow): Promise<ConnectionLease> {
     try {
-      return await this.resolve.execute(tenant_id, { name, purpose: 'tool' });
+      const user = { tenant_id, subject: 'connection-catalog' };
+      return await this.resolve.execute(user, { name, purpose: 'tool' });
     } catch (error) {
       const reason = error instanceof Problem ? REASONS[error.code] : undefined;
       throw reason === undefined ? error : new ProbeFailure(reason, error);

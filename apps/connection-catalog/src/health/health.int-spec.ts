@@ -276,11 +276,12 @@ describe('the health of connections', () => {
     await makeNew('spoilt');
     await authoriseInVain('tokenless', { isHeld: false });
 
+    const worker = { tenant_id: 'acme', subject: 'worker' };
     const resolve = catalog.service.get(ResolveConnection, { strict: false });
     for (const name of ['spoilt', 'tokenless']) {
       const looked = await catalog.send('GET', `${PATH}/${name}/health`);
       expect(looked).toMatchObject({ status: 200, body: { reason: 'credential_unavailable' } });
-      const lease = resolve.execute('acme', { name, purpose: 'tool' });
+      const lease = resolve.execute(worker, { name, purpose: 'tool' });
       await expect(lease).rejects.toMatchObject({ status: 502, code: 'credential_unavailable' });
     }
   });

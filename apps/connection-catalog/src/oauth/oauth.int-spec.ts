@@ -238,8 +238,9 @@ describe('authorising a connection', () => {
     expect(await statusOf(name)).toMatchObject({
       ...{ status: 'active', grant_type: 'client_credentials', refreshable: true },
     });
+    const worker = { tenant_id: 'acme', subject: 'worker' };
     const resolve = catalog.service.get(ResolveConnection, { strict: false });
-    const { credentials } = await resolve.execute('acme', { name, purpose: 'tool' });
+    const { credentials } = await resolve.execute(worker, { name, purpose: 'tool' });
     // And not what it is made by.
     expect(credentials).toEqual({ access_token: await tokenOf(catalog, id) });
   });

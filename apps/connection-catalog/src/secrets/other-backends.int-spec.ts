@@ -39,8 +39,9 @@ describe('connections whose credentials are kept elsewhere', () => {
     { service }: TestCatalog,
     name: string,
   ): Promise<Readonly<Record<string, string>>> => {
+    const worker = { tenant_id: 'acme', subject: 'worker' };
     const resolve = service.get(ResolveConnection, { strict: false });
-    const { credentials } = await resolve.execute('acme', { name, purpose: 'tool' });
+    const { credentials } = await resolve.execute(worker, { name, purpose: 'tool' });
     return credentials;
   };
 
