@@ -1,6 +1,6 @@
 import type { FastifyInstance, onSendHookHandler } from 'fastify';
+import type { Exchanges } from './exchanges.ts';
 import type { HealthChecks } from './health/health-checks.ts';
-import type { OpenExchanges } from './request-observer.ts';
 
 const LOOK_EVERY_MS = 50;
 
@@ -13,7 +13,7 @@ const LOOK_EVERY_MS = 50;
 export function closeGracefully(
   server: FastifyInstance,
   health: HealthChecks,
-  exchanges: OpenExchanges,
+  exchanges: Exchanges,
 ): void {
   // When it is sent, because the service may have been told to stop since the request came.
   server.addHook('onSend', (...[, reply, , done]: Parameters<onSendHookHandler>) => {
@@ -24,7 +24,7 @@ export function closeGracefully(
   });
   server.addHook('preClose', (done) => {
     const timer = setInterval(() => {
-      if (exchanges.count === 0) {
+      if (exchanges.open === 0) {
         server.server.closeAllConnections();
       }
     }, LOOK_EVERY_MS);

@@ -1,6 +1,5 @@
 import { abortAfter, type Secret, TransientError } from '@soma/kernel';
-import { currentLogContext, traceHeaders, withSpan } from '@soma/observability';
-import { REQUEST_ID_HEADER } from './request-id.ts';
+import { traceHeaders, withSpan } from '@soma/observability';
 import { retryAfterMs } from './retry-after.ts';
 
 const DEFAULT_TIMEOUT_MS = 10_000;
@@ -48,12 +47,10 @@ export function internalFetch(url: URL, request: InternalRequest): Promise<Respo
 
 async function toInit(method: string, request: InternalRequest): Promise<RequestInit> {
   const { body, token, headers, timeoutMs = DEFAULT_TIMEOUT_MS, signal } = request;
-  const requestId = currentLogContext()?.request_id;
   return {
     method,
     headers: {
       ...traceHeaders(),
-      ...(requestId !== undefined && { [REQUEST_ID_HEADER]: requestId }),
       ...(body !== undefined && { 'content-type': 'application/json' }),
       authorization: `Bearer ${(await token()).reveal()}`,
       ...headers,

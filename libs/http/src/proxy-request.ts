@@ -4,7 +4,6 @@ import { Readable } from 'node:stream';
 import { Problem } from '@soma/kernel';
 import { traceHeaders } from '@soma/observability';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { REQUEST_ID_HEADER } from './request-id.ts';
 
 /** Where a request is passed on to. */
 export interface ProxyOptions {
@@ -53,7 +52,6 @@ export async function proxyRequest(
     headers: {
       ...passedOn(request.headers),
       ...traceHeaders(),
-      [REQUEST_ID_HEADER]: request.id,
       // Whoever it is here, and not what it says of itself.
       'x-forwarded-for': request.ip,
       ...headers,

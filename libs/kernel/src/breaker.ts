@@ -17,11 +17,12 @@ const OPEN_FOR_MS = [30_000, 60_000, 120_000, 240_000, 300_000];
 /** Whether calls go through (`closed`), are refused (`open`), or one tries its luck. */
 export type BreakerState = 'closed' | 'open' | 'half_open';
 
-/** What a breaker is called and who hears of its changes. */
+/** What a breaker is called and who hears of its state. */
 export interface BreakerOptions {
   /** What it protects, as in `anthropic`. It is a metric label, so it comes from a small set. */
   name: string;
-  onStateChange?: (name: string, state: BreakerState) => void;
+  /** Hears its state when it is made, at each call, and at each change. */
+  onState?: (name: string, state: BreakerState) => void;
   /** Which errors are the other side's failures. By default all but an aborted wait. */
   isFailure?: (error: unknown) => boolean;
 }
@@ -36,18 +37,21 @@ export interface Breaker {
 
 /** Makes a breaker that opens after 5 failures in a row and tries again after 30 s, then later. */
 export function createBreaker(options: BreakerOptions): Breaker {
-  const { name, onStateChange, isFailure = (error) => !isAbortError(error) } = options;
+  const { name, onState, isFailure = (error) => !isAbortError(error) } = options;
   const policy = circuitBreaker(handleWhen(isFailure), {
     breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN),
     halfOpenAfter: new IterableBackoff(OPEN_FOR_MS),
   });
-  policy.onStateChange((state) => onStateChange?.(name, nameOf(state)));
+  const tell = (): void => onState?.(name, nameOf(policy.state));
+  policy.onStateChange(tell);
+  tell();
   return {
     name,
     get state() {
       return nameOf(policy.state);
     },
     execute: async (call) => {
+      tell();
       try {
         return await policy.execute(call);
       } catch (error) {

@@ -51,7 +51,10 @@ describe('createBreaker', () => {
   const states: string[] = [];
   const breaker = createBreaker({
     name: 'anthropic',
-    onStateChange: (name, state) => states.push(`${name}:${state}`),
+    onState: (name, state) => {
+      const told = `${name}:${state}`;
+      if (states.at(-1) !== told) states.push(told);
+    },
   });
   const fail = () => breaker.execute(() => Promise.reject(new Error('down'))).catch(String);
 
@@ -82,7 +85,9 @@ describe('createBreaker', () => {
     expect(await breaker.execute(() => Promise.resolve('up'))).toBe('up');
     expect(breaker.state).toBe('closed');
     expect(states).toEqual(
-      ['open', 'half_open', 'open', 'half_open', 'closed'].map((state) => `anthropic:${state}`),
+      ['closed', 'open', 'half_open', 'open', 'half_open', 'closed'].map(
+        (state) => `anthropic:${state}`,
+      ),
     );
   });
 

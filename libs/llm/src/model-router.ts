@@ -19,7 +19,7 @@ export interface ModelRouterOptions {
   /** Where tenants keep their own keys. Default: nowhere. */
   keys?: KeySource | null;
   /** Hears of every provider's breaker that opens or closes. */
-  onCircuitState?: NonNullable<BreakerOptions['onStateChange']>;
+  onCircuitState?: NonNullable<BreakerOptions['onState']>;
   now?: () => Date;
 }
 
@@ -36,11 +36,11 @@ export class ModelRouter {
   constructor(settings: LlmSettings, options: ModelRouterOptions = {}) {
     this.#settings = settings;
     this.#providers = openProviders(settings);
-    const { onCircuitState: onStateChange = () => undefined } = options;
+    const { onCircuitState: onState = () => undefined } = options;
     this.#breakers = new Map(
       [...this.#providers.keys()].map((name) => [
         name,
-        createBreaker({ name, isFailure, onStateChange }),
+        createBreaker({ name, isFailure, onState }),
       ]),
     );
     this.#warn = options.warn ?? (() => undefined);

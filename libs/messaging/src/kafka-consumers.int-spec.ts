@@ -3,6 +3,7 @@ import { Controller, type INestMicroservice, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { MicroserviceOptions } from '@nestjs/microservices';
 import { TransientError } from '@soma/kernel';
+import { renderMetrics } from '@soma/observability';
 import { createTestKafka } from '@soma/testing';
 import type { TopicBatch } from './batch-handler.ts';
 import { CoalescingProducer } from './coalescing-producer.ts';
@@ -24,17 +25,19 @@ const group = 'tests';
 /** What the handler below has been given, in this file's one process. */
 const handled: string[] = [];
 let fault: Error | undefined;
+/** What handling waits for. */
+let hold: Promise<void> | undefined;
 
 @Controller()
 class NotesConsumer {
   @OnTopicBatch(topic, { group })
-  onNotes(batch: TopicBatch<Note>): Promise<void> {
-    if (fault) return Promise.reject(fault);
+  async onNotes(batch: TopicBatch<Note>): Promise<void> {
+    await hold;
+    if (fault) throw fault;
     if (batch.some(({ value }) => value.text === 'poison')) {
-      return Promise.reject(new Error('a constraint says no'));
+      throw new Error('a constraint says no');
     }
     handled.push(...batch.map(({ value }) => value.text));
-    return Promise.resolve();
   }
 }
 
@@ -69,6 +72,25 @@ describe('@OnTopicBatch', () => {
 
   const send = (text: string, headers = {}): Promise<void> =>
     producer.send({ ...noteRecord(topic.name, `key of ${text}`, text), headers });
+
+  it('says how much waits behind a batch that is stuck', async () => {
+    const { promise, resolve } = Promise.withResolvers<undefined>();
+    hold = promise;
+    for (const text of ['stuck 1', 'stuck 2', 'stuck 3']) await send(text);
+
+    await eventually(async () => {
+      const metrics = await renderMetrics();
+      const lags = metrics.matchAll(
+        /^soma_kafka_consumer_lag_records\{topic="consumed".* (\d+)$/gm,
+      );
+      expect([...lags].reduce((sum, [, records]) => sum + Number(records), 0)).toBe(3);
+    });
+    hold = undefined;
+    resolve(undefined);
+    await eventually(() => {
+      expect(handled).toEqual(expect.arrayContaining(['stuck 1', 'stuck 2', 'stuck 3']));
+    });
+  });
 
   it('gets records that were sent before the group was first seen', async () => {
     await send('first');

@@ -150,7 +150,7 @@ export class Relay implements OnApplicationBootstrap, OnApplicationShutdown {
 /** What wrote the rows causes what is done with them, unless a record says what did. */
 function causedHere(rows: PublishableRow[]): PublishableRow[] {
   const cause = traceHeaders();
-  if (cause['traceparent'] === undefined) return rows;
+  if (Object.keys(cause).length === 0) return rows;
   return rows.map(({ id, records }) => ({
     id,
     records: records.map((record) => ({ ...record, headers: { ...cause, ...record.headers } })),

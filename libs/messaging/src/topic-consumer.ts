@@ -15,6 +15,7 @@ import { HEARTBEAT_MS, SteadyConsumer } from './steady-consumer.ts';
 const MAX_BATCH_RECORDS = 500;
 const COMMIT_MS = 1_000;
 const COMMIT_LIMIT_MS = 2_000;
+const MEASURE_MS = 5_000;
 
 /** One topic, one group, and who handles its records. */
 export interface TopicConsumerOptions {
@@ -49,7 +50,9 @@ export class TopicConsumer {
   readonly #uncommitted = new Map<number, string>();
   #working: Promise<void> | undefined;
   #committing: Promise<void> | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  /** The first offset of the batch under way, of each partition. */
+  readonly #underWay = new Map<number, bigint>();
+  #timers: NodeJS.Timeout[] = [];
 
   constructor(options: TopicConsumerOptions) {
     const { connection, topic, group } = options;
@@ -71,13 +74,16 @@ export class TopicConsumer {
 
   start(): void {
     this.#consumer.start();
-    this.#timer = setInterval(() => void this.#commit(), COMMIT_MS);
+    this.#timers = [
+      setInterval(() => void this.#commit(), COMMIT_MS),
+      setInterval(() => void this.#measure(), MEASURE_MS),
+    ];
   }
 
   /** Finishes the batch under way, tells the broker, and leaves the group. */
   async stop(): Promise<void> {
     this.#stop.abort();
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
     await this.#working;
     // A broker that is away costs a repetition, and must not keep the process.
     await Promise.race([this.#commit(), delay(COMMIT_LIMIT_MS, undefined, { ref: false })]);
@@ -90,13 +96,34 @@ export class TopicConsumer {
     // While a server is down, handling takes long, and the broker must not take us for dead. What
     // else a heartbeat has to say, kafkajs hears from its own, between batches.
     const timer = setInterval(() => void payload.heartbeat().catch(() => undefined), HEARTBEAT_MS);
+    this.#underWay.set(batch.partition, BigInt(batch.firstOffset() ?? 0));
     const isHandled = await this.#submit(records);
+    this.#underWay.delete(batch.partition);
     clearInterval(timer);
     if (!isHandled) return;
     payload.resolveOffset(batch.lastOffset());
     this.#uncommitted.set(batch.partition, String(BigInt(batch.lastOffset()) + 1n));
-    const labels = { topic: this.#options.topic.name, partition: batch.partition };
-    consumerMetrics.lag.set(labels, Number(batch.offsetLag()));
+    this.#noteLag(batch.partition, Number(batch.offsetLag()));
+  }
+
+  /** While a batch is stuck, the broker alone knows how much comes after it. */
+  async #measure(): Promise<void> {
+    if (this.#underWay.size === 0) return;
+    const { connection, topic } = this.#options;
+    const begun = new Map(this.#underWay);
+    const ends = await connection
+      .administer((admin) => admin.fetchTopicOffsets(connection.nameOf(topic.name)))
+      // What is away is not measured.
+      .catch(() => []);
+    for (const { partition, high } of ends) {
+      const first = begun.get(partition);
+      const isStuck = first !== undefined && this.#underWay.get(partition) === first;
+      if (isStuck) this.#noteLag(partition, Number(BigInt(high) - first));
+    }
+  }
+
+  #noteLag(partition: number, records: number): void {
+    consumerMetrics.lag.set({ topic: this.#options.topic.name, partition }, records);
   }
 
   #submit(records: IncomingRecord[]): Promise<boolean> {

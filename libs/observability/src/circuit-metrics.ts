@@ -10,7 +10,7 @@ const circuitState = gauge({
   labelNames: ['circuit', 'state'],
 });
 
-/** Pass it to `createBreaker` as `onStateChange`: it shows the state in metrics and in the span. */
+/** Pass it to `createBreaker` as `onState`: it shows the state in metrics and in the span. */
 export function recordCircuitState(circuit: string, state: BreakerState): void {
   for (const each of STATES) {
     circuitState.set({ circuit, state: each }, each === state ? 1 : 0);

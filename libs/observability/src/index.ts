@@ -19,6 +19,8 @@ export {
 export { NestLogger } from './nest-logger.ts';
 export { type ObservabilityConfig, observabilitySettings } from './settings.ts';
 export {
+  REQUEST_ID_HEADER,
+  requestIdIn,
   setSpanAttributes,
   Span,
   type SpanOptions,

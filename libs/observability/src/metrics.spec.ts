@@ -32,7 +32,11 @@ describe('metrics', () => {
   });
 
   it('shows the state of a breaker', async () => {
-    const breaker = createBreaker({ name: 'openai', onStateChange: recordCircuitState });
+    const breaker = createBreaker({ name: 'openai', onState: recordCircuitState });
+    expect(await renderMetrics()).toContain(
+      'soma_circuit_state{circuit="openai",state="closed"} 1',
+    );
+
     for (let failures = 0; failures < 5; failures++) {
       await breaker.execute(() => Promise.reject(new Error('down'))).catch(() => undefined);
     }

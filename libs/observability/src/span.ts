@@ -11,6 +11,10 @@ import {
   trace,
   type Tracer,
 } from '@opentelemetry/api';
+import { currentLogContext } from './log-context.ts';
+
+/** The name that follows one request through every log line and answer. */
+export const REQUEST_ID_HEADER = 'x-request-id';
 
 /** Headers as Node and Kafka carry them. */
 export type TraceHeaders = Readonly<Record<string, unknown>>;
@@ -107,13 +111,22 @@ export function setSpanAttributes(attributes: Attributes): void {
   }
 }
 
-/** Headers that make what the receiver does a part of the trace (W3C `traceparent`). */
+/** Headers that make what the receiver does a part of the request and its trace (W3C `traceparent`). */
 export function traceHeaders(): Record<string, string> {
   const headers: Record<string, string> = {};
+  const requestId = currentLogContext()?.request_id;
+  if (requestId !== undefined) {
+    headers[REQUEST_ID_HEADER] = requestId;
+  }
   if (tracer !== undefined) {
     propagation.inject(context.active(), headers);
   }
   return headers;
+}
+
+/** The request that caused what came with these headers, as far as they tell. */
+export function requestIdIn(headers: TraceHeaders): string | undefined {
+  return READ.get(headers, REQUEST_ID_HEADER);
 }
 
 /** Kafka gives header values as buffers. */

@@ -18,15 +18,15 @@ export class GuardedSecrets implements SecretBackend {
   readonly type: SecretBackendType;
   readonly #breaker: Breaker;
 
-  /** @param onStateChange - Who hears whether requests go through. */
+  /** @param onState - Who hears whether requests go through. */
   constructor(
     private readonly backend: SecretBackend,
-    onStateChange: (name: string, state: BreakerState) => void,
+    onState: (name: string, state: BreakerState) => void,
   ) {
     this.type = backend.type;
     this.#breaker = createBreaker({
       name: backend.type,
-      onStateChange,
+      onState,
       // What is refused says nothing about the next secret.
       isFailure: (error) => error instanceof TransientError,
     });

@@ -10,6 +10,8 @@ export interface CollectedSpan {
   traceId: string;
   spanId: string;
   parentSpanId: string;
+  /** Those whose value is text. */
+  attributes: Record<string, string>;
 }
 
 /** A collector of traces that speaks OTLP over HTTP. */
@@ -71,26 +73,34 @@ export async function startGrpcTraceCollector(): Promise<GrpcTraceCollector> {
 }
 
 /**
- * Reads an `ExportTraceServiceRequest`: `resource_spans` = 1 holds `resource` = 1, whose
- * `attributes` = 1 are pairs of `key` = 1 and `value` = 2, and `scope_spans` = 2, which holds
- * `spans` = 2.
+ * Reads an `ExportTraceServiceRequest`: `resource_spans` = 1 holds `resource` = 1 with its
+ * `attributes` = 1, and `scope_spans` = 2, which holds `spans` = 2 with their `attributes` = 9.
  */
 function readSpans(request: Buffer): CollectedSpan[] {
   return fieldsOf(request, 1).flatMap((resourceSpans) => {
-    const attributes = fieldsOf(resourceSpans, 1).flatMap((resource) => fieldsOf(resource, 1));
-    const service = attributes.find((pair) => textOf(pair, 1) === 'service.name');
-    // A value is a message too, with `string_value` = 1.
-    const name = service && fieldsOf(service, 2).map((value) => textOf(value, 1))[0];
+    const resource = fieldsOf(resourceSpans, 1).flatMap((each) => fieldsOf(each, 1));
+    const service = attributesOf(resource)['service.name'] ?? '';
     return fieldsOf(resourceSpans, 2)
       .flatMap((scope) => fieldsOf(scope, 2))
       .map((span) => ({
-        service: name ?? '',
+        service,
         name: textOf(span, 5),
         traceId: hexOf(span, 1),
         spanId: hexOf(span, 2),
         parentSpanId: hexOf(span, 4),
+        attributes: attributesOf(fieldsOf(span, 9)),
       }));
   });
+}
+
+/** Of pairs of `key` = 1 and `value` = 2, which is a message too, with `string_value` = 1. */
+function attributesOf(pairs: Buffer[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((pair) => [
+      textOf(pair, 1),
+      fieldsOf(pair, 2).map((value) => textOf(value, 1))[0] ?? '',
+    ]),
+  );
 }
 
 function textOf(message: Buffer, field: number): string {

@@ -1,32 +1,52 @@
 import { randomUUID } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { SessionEvent } from '@soma/contracts';
-import { openEventStream, startTraceCollector, type TraceCollector } from '@soma/testing';
+import {
+  type CollectedSpan,
+  openEventStream,
+  startTraceCollector,
+  type TraceCollector,
+} from '@soma/testing';
 import { Client, ENDS } from './client.ts';
 import { type Pod, startSystem, type System } from './system.ts';
 
 const TRACE_ID = '0af7651916cd43dd8448eb211c80319c';
+const SOCKET_TRACE_ID = '4bf92f3577b34da6a3ce929d0e0e4736';
 const CALLER_ID = 'b7ad6b7169203331';
+const causedByCaller = (traceId: string) => ({ traceparent: `00-${traceId}-${CALLER_ID}-01` });
+
+/** Its model fails once, which a worker logs. */
+const FAILING = '!attempts [[{"status":500}],[{"text":"Yes."}]]';
 
 describe('a trace', () => {
   const running = new AsyncDisposableStack();
+  const [sessionId, socketSessionId] = [randomUUID(), randomUUID()];
   let collector: TraceCollector;
   let system: System;
   let gateway: Pod;
+  let client: Client;
 
   beforeAll(async () => {
     collector = running.use(await startTraceCollector());
     const environment = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
     system = await startSystem(running, { environment });
     [gateway] = system.gateways as [Pod];
+    client = new Client(await system.tokenFor());
+    await Promise.all([
+      client.say([gateway], 'before', sessionId),
+      client.say([gateway], 'before', socketSessionId),
+    ]);
+    await Promise.all([speakOverHttp(), speakOverSocket()]);
+    // A process that stops sends the rest.
+    await Promise.all([...system.gateways, ...system.workers].map((pod) => pod.stop()));
   }, 120_000);
 
   afterAll(() => running.disposeAsync());
 
-  it('goes on from the caller through Kafka, a worker and Kafka to the stream', async () => {
-    const client = new Client(await system.tokenFor());
-    const sessionId = randomUUID();
-    await client.say([gateway], 'before', sessionId);
+  /** Once the first answer is there, so that the stream hears what follows and need not read it. */
+  async function speakOverHttp(): Promise<void> {
     const stream = await openEventStream(`${gateway.url}/v1/session/${sessionId}/events`, {
       headers: { ...client.headers },
     });
@@ -34,28 +54,90 @@ describe('a trace', () => {
     for await (const frame of stream) {
       if (!ENDS.has((JSON.parse(frame.data) as SessionEvent).type)) continue;
       if (++ends === 2) break;
-      // Only now, so that the stream hears what follows and need not read it.
       const response = await client.request(gateway, '/v1/session/message', {
         method: 'POST',
-        headers: { traceparent: `00-${TRACE_ID}-${CALLER_ID}-01` },
-        body: JSON.stringify({ session_id: sessionId, message: 'traced' }),
+        headers: { ...causedByCaller(TRACE_ID), 'x-request-id': 'asked-1' },
+        body: JSON.stringify({ session_id: sessionId, message: FAILING }),
       });
       expect(response.status).toBe(202);
     }
+  }
 
-    // A process that stops sends the rest.
-    await Promise.all([...system.gateways, ...system.workers].map((pod) => pod.stop()));
+  async function speakOverSocket(): Promise<void> {
+    await client.ended(gateway, socketSessionId);
+    const url = `${gateway.url.replace('http', 'ws')}/v1/session/${socketSessionId}/stream`;
+    const headers = { ...client.headers, ...causedByCaller(SOCKET_TRACE_ID) };
+    const socket = new WebSocket(`${url}?cursor=3.0`, { headers });
+    const { promise: isEnded, resolve } = Promise.withResolvers<undefined>();
+    socket.addEventListener('message', ({ data }) => {
+      if (ENDS.has((JSON.parse(String(data)) as SessionEvent).type)) resolve(undefined);
+    });
+    socket.addEventListener('open', () => {
+      socket.send(JSON.stringify({ type: 'message', message: 'And?', request_id: 'frame-1' }));
+    });
+    await isEnded;
+    socket.close();
+  }
 
-    const spans = collector.spans().filter(({ traceId }) => traceId === TRACE_ID);
+  const spansOf = (traceId: string): CollectedSpan[] =>
+    collector.spans().filter((span) => span.traceId === traceId);
+
+  const linesOf = async (pod: string, session: string): Promise<Record<string, unknown>[]> =>
+    (await readFile(join(system.logs, `${pod}.log`), 'utf8'))
+      .split('\n')
+      .filter((line) => line.startsWith('{'))
+      .map((line) => JSON.parse(line) as Record<string, unknown>)
+      .filter(({ session_id }) => session_id === session);
+
+  it('goes on from the caller through Kafka, a worker and Kafka to the stream', () => {
+    const spans = spansOf(TRACE_ID);
     const named = (name: string) => spans.filter((span) => span.name === name);
     const [accept] = named('POST /v1/session/message');
     const [turn] = named('turn.run');
-    expect(accept).toMatchObject({ service: 'gateway', parentSpanId: CALLER_ID });
-    expect(turn).toMatchObject({ service: 'conversation-worker', parentSpanId: accept?.spanId });
-    expect(named('stream.deliver').map(({ parentSpanId }) => parentSpanId)).toEqual(
+    const attributes = { 'tenant.id': 'acme', 'request.id': 'asked-1' };
+    expect(accept).toMatchObject({ service: 'gateway', parentSpanId: CALLER_ID, attributes });
+    expect(turn).toMatchObject({
+      service: 'conversation-worker',
+      parentSpanId: accept?.spanId,
+      attributes: { ...attributes, 'circuit.state': 'closed' },
+    });
+    const delivered = named('stream.deliver');
+    expect(delivered.map(({ parentSpanId }) => parentSpanId)).toEqual(
       // The message and the start of its answer come of the request, its end of the turn.
       [accept, accept, turn].map((span) => span?.spanId),
     );
+    for (const each of delivered) expect(each).toMatchObject({ attributes });
     expect(spans).toHaveLength(5);
-  }, 60_000);
+  });
+
+  it('goes on from who opens a WebSocket, by way of each of its frames', () => {
+    const spans = spansOf(SOCKET_TRACE_ID);
+    const named = (name: string) => spans.find((span) => span.name === name);
+    const frame = named('FRAME message');
+    const attributes = { 'tenant.id': 'acme', 'request.id': 'frame-1' };
+    expect(named('GET /v1/session/:id/stream')).toMatchObject({ parentSpanId: CALLER_ID });
+    expect(frame).toMatchObject({ parentSpanId: CALLER_ID, attributes });
+    expect(named('turn.run')).toMatchObject({ parentSpanId: frame?.spanId, attributes });
+  });
+
+  it('is found in the logs by the session and by the request', async () => {
+    const asked = { tenant_id: 'acme', request_id: 'asked-1', trace_id: TRACE_ID };
+    const answered = (await linesOf('gateway-1', sessionId)).filter(({ route }) => route);
+    expect(answered).toContainEqual(
+      expect.objectContaining({ ...asked, route: '/v1/session/message', status: 202 }),
+    );
+    expect(answered).toContainEqual(
+      expect.objectContaining({ route: '/v1/session/:id/events', status: 200 }),
+    );
+    expect(await linesOf('conversation-worker-1', sessionId)).toContainEqual(
+      expect.objectContaining({ ...asked, integration: 'openai' }),
+    );
+    const overSocket = await linesOf('gateway-1', socketSessionId);
+    expect(overSocket).toContainEqual(
+      expect.objectContaining({ route: '/v1/session/:id/stream', status: 101 }),
+    );
+    expect(overSocket).toContainEqual(
+      expect.objectContaining({ method: 'FRAME', route: 'message', request_id: 'frame-1' }),
+    );
+  });
 });

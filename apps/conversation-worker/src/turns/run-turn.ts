@@ -10,7 +10,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import { conversationInbound, sessionKey } from '@soma/contracts';
 import { Problem } from '@soma/kernel';
 import { DeadLetters } from '@soma/messaging';
-import { counter, withLogContext, withSpan } from '@soma/observability';
+import { counter, requestIdIn, withLogContext, withSpan } from '@soma/observability';
 import {
   type ClaimedTurn,
   type TurnEnding,
@@ -48,11 +48,16 @@ export class RunTurn {
 
   /** @param stop - Aborts with a {@link TurnAborted}. Never rejects. */
   execute(turn: ClaimedTurn, stop: AbortSignal): Promise<void> {
-    const fields = { tenant_id: turn.tenantId, session_id: turn.sessionId };
+    const requestId = requestIdIn(turn.traceHeaders);
+    const fields = {
+      tenant_id: turn.tenantId,
+      session_id: turn.sessionId,
+      ...(requestId !== undefined && { request_id: requestId }),
+    };
     const span = {
       name: 'turn.run',
       kind: 'consumer' as const,
-      attributes: { 'tenant.id': turn.tenantId },
+      attributes: { 'tenant.id': turn.tenantId, 'request.id': requestId },
       causedBy: turn.traceHeaders,
     };
     return withLogContext(fields, () =>

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { Accepted } from '@soma/contracts';
+import { noteSession } from '@soma/http';
 import { gauge, traceHeaders } from '@soma/observability';
 import { rethrowFault } from '@soma/persistence';
 import { type AcceptRequest, AcceptTurns } from '@soma/sessions';
@@ -33,6 +34,7 @@ export class TurnIntake {
     this.outbox.check();
     const traced = { ...request, traceHeaders: traceHeaders() };
     const accepted = await this.turns.accept(traced).catch(rethrowFault);
+    noteSession(accepted.session_id);
     this.sessionMeta.remember({
       tenantId: request.principal.tenant_id,
       sessionId: accepted.session_id,

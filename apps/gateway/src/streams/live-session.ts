@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import { type Cursor, formatCursor, type PieceEvent } from '@soma/contracts';
-import { startSpan, type TraceHeaders } from '@soma/observability';
+import { requestIdIn, startSpan, type TraceHeaders } from '@soma/observability';
 import type { TimelineRow } from '@soma/sessions';
 import type { Delivery } from './answer.ts';
 import { Frame } from './frame.ts';
@@ -86,7 +86,7 @@ export class LiveSession {
       name: 'stream.deliver',
       kind: 'consumer',
       causedBy: headers,
-      attributes: { 'tenant.id': this.options.tenantId },
+      attributes: { 'tenant.id': this.options.tenantId, 'request.id': requestIdIn(headers) },
     });
     span.run(deliver);
     span.end();

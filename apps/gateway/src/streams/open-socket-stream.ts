@@ -1,8 +1,9 @@
 import type { IncomingMessage } from 'node:http';
 import { Injectable } from '@nestjs/common';
 import { clientIdentifier, streamQuery } from '@soma/contracts';
-import { requestIdFrom } from '@soma/http';
+import { Exchanges, requestIdFrom } from '@soma/http';
 import { Problem } from '@soma/kernel';
+import type { TraceHeaders } from '@soma/observability';
 import { rethrowFault } from '@soma/persistence';
 import type { WebSocket } from 'ws';
 import { ClientFrames } from './client-frames.ts';
@@ -19,6 +20,11 @@ const POLICY_VIOLATION = 1008;
 
 const PATH = /^\/v1\/session\/([^/]+)\/stream$/;
 
+/** Who opens a WebSocket, and whose trace goes on in what comes over it. */
+interface SocketAdmission extends Admission {
+  trace: TraceHeaders;
+}
+
 /** Opens a stream over a WebSocket. */
 @Injectable()
 export class OpenSocketStream {
@@ -27,6 +33,7 @@ export class OpenSocketStream {
     private readonly streams: SessionStreams,
     private readonly watch: StreamWatch,
     private readonly commands: SessionCommands,
+    private readonly exchanges: Exchanges,
   ) {}
 
   /**
@@ -34,17 +41,20 @@ export class OpenSocketStream {
    *
    * @throws {@link Problem} as {@link StreamAccess.admit}, and 503 `restarting`
    */
-  async admit(request: IncomingMessage): Promise<Admission> {
+  async admit(request: IncomingMessage): Promise<SocketAdmission> {
     this.streams.checkOpen();
-    return this.access.admit(readRequest(request)).catch(rethrowFault);
+    const admission = await this.access.admit(readRequest(request)).catch(rethrowFault);
+    const { traceparent, tracestate } = request.headers;
+    return { ...admission, trace: { traceparent, tracestate } };
   }
 
-  open(socket: WebSocket, admission: Admission, maxBufferedBytes: number): void {
-    const { asked, start } = admission;
+  open(socket: WebSocket, admission: SocketAdmission, maxBufferedBytes: number): void {
+    const { asked, start, trace } = admission;
     const { principal, address } = asked;
     const sender = { principal, sessionId: start.sessionId, address };
     const subscriber = new SocketSubscriber(start, socket, maxBufferedBytes);
-    const frames = new ClientFrames({ sender, subscriber, commands: this.commands });
+    const { commands, exchanges } = this;
+    const frames = new ClientFrames({ sender, subscriber, commands, exchanges, trace });
     socket.on('close', () => {
       this.streams.remove(subscriber);
       this.watch.forget(subscriber);
@@ -65,9 +75,19 @@ export class OpenSocketStream {
   }
 }
 
-function readRequest({ url = '/', headers, socket }: IncomingMessage): StreamRequest {
-  const { pathname, searchParams } = new URL(url, 'http://gateway');
-  const [, name] = PATH.exec(pathname) ?? [];
+/** The route that an upgrade names, as logs and metrics say it. */
+export function templateOf({ url }: IncomingMessage): string {
+  return PATH.test(addressOf(url).path) ? '/v1/session/:id/stream' : 'unknown';
+}
+
+function addressOf(url = '/'): { path: string; query: URLSearchParams } {
+  const [path = '', ...query] = url.split('?');
+  return { path, query: new URLSearchParams(query.join('?')) };
+}
+
+function readRequest({ url, headers, socket }: IncomingMessage): StreamRequest {
+  const address = addressOf(url);
+  const [, name] = PATH.exec(address.path) ?? [];
   if (name === undefined) {
     throw new Problem({
       status: 404,
@@ -76,7 +96,7 @@ function readRequest({ url = '/', headers, socket }: IncomingMessage): StreamReq
     });
   }
   const sessionId = clientIdentifier.safeParse(name);
-  const query = streamQuery.safeParse(Object.fromEntries(searchParams));
+  const query = streamQuery.safeParse(Object.fromEntries(address.query));
   if (!sessionId.success || !query.success) {
     throw new Problem({
       status: 400,

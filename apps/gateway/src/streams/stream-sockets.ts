@@ -2,11 +2,12 @@ import type { IncomingHttpHeaders, IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Inject, Injectable, Logger, type OnApplicationBootstrap } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
-import { REQUEST_ID_HEADER, requestIdFrom } from '@soma/http';
+import { Exchanges, requestIdFrom } from '@soma/http';
 import { Problem } from '@soma/kernel';
+import { REQUEST_ID_HEADER } from '@soma/observability';
 import { WebSocketServer } from 'ws';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
-import { OpenSocketStream } from './open-socket-stream.ts';
+import { OpenSocketStream, templateOf } from './open-socket-stream.ts';
 import { refuseUpgrade } from './refuse-upgrade.ts';
 
 /** As large as the body of a request may be. A larger frame is answered with close code 1009. */
@@ -26,6 +27,7 @@ export class StreamSockets implements OnApplicationBootstrap {
   constructor(
     private readonly host: HttpAdapterHost,
     private readonly streams: OpenSocketStream,
+    private readonly exchanges: Exchanges,
     @Inject(GATEWAY_CONFIG)
     private readonly config: Pick<GatewayConfig, 'STREAM_BUFFER_BYTES' | 'GATEWAY_API_VERSION'>,
   ) {}
@@ -40,17 +42,31 @@ export class StreamSockets implements OnApplicationBootstrap {
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       // Who resets the connection while we look is simply gone.
       socket.on('error', () => socket.destroy());
-      this.streams.admit(request).then(
-        (admission) => {
-          this.#server.handleUpgrade(request, socket, head, (webSocket) => {
-            this.streams.open(webSocket, admission, this.config.STREAM_BUFFER_BYTES);
-          });
-        },
-        (error: unknown) => {
-          refuseUpgrade(socket, this.#toProblem(error), this.#standardHeaders(request.headers));
-        },
-      );
+      const { headers } = request;
+      const id = requestIdFrom(headers);
+      // Whoever looks for it later finds the same.
+      headers[REQUEST_ID_HEADER] = id;
+      const asked = { id, method: 'GET', route: templateOf(request), headers };
+      void this.exchanges.observe(asked, () => this.#upgrade(request, socket, head));
     });
+  }
+
+  /** Answers the status of the answer. */
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<number> {
+    try {
+      const admission = await this.streams.admit(request);
+      // What is no handshake is answered by `ws` itself.
+      let status = 400;
+      this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+        status = 101;
+        this.streams.open(webSocket, admission, this.config.STREAM_BUFFER_BYTES);
+      });
+      return status;
+    } catch (error) {
+      const problem = this.#toProblem(error);
+      refuseUpgrade(socket, problem, this.#standardHeaders(request.headers));
+      return problem.status;
+    }
   }
 
   #toProblem(error: unknown): Problem {

@@ -38,7 +38,7 @@ const signature = z.object({
  */
 export class VaultKeys extends KeyBackend {
   private readonly session: VaultSession;
-  private readonly breaker = createBreaker({ name: 'vault', onStateChange: recordCircuitState });
+  private readonly breaker = createBreaker({ name: 'vault', onState: recordCircuitState });
 
   constructor(
     private readonly options: VaultKeysOptions,

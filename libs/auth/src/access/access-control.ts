@@ -1,5 +1,6 @@
 import { Inject, Injectable, Logger, Optional } from '@nestjs/common';
 import { type Principal, relationOf, roleScopes } from '@soma/contracts';
+import { noteSession } from '@soma/http';
 import { newIdentifier, type Problem } from '@soma/kernel';
 import { ACCESS_OBJECTS, type AccessObjects } from './access-objects.ts';
 import type { AccessRule } from './access-rule.ts';
@@ -59,6 +60,7 @@ export class AccessControl {
    *   `relationships_unavailable`
    */
   async authorize(request: AccessRequest): Promise<{ beginsOwn: boolean }> {
+    noteSubject(request);
     this.checkDeclaration(request);
     const object = await this.objectOf(request);
     // At once: each is a way there and back.
@@ -202,6 +204,13 @@ export class AccessControl {
     });
     this.report?.(denial);
     return decisionId;
+  }
+}
+
+/** By a session's id all lines about it are found, whatever the route that names it. */
+function noteSubject({ rule, objectId }: AccessRequest): void {
+  if (rule.resource === 'session' && objectId !== null) {
+    noteSession(objectId);
   }
 }
 

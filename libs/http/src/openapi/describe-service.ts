@@ -1,13 +1,16 @@
 import 'reflect-metadata';
 import type { DynamicModule, Type } from '@nestjs/common';
 import { ModulesContainer, NestFactory } from '@nestjs/core';
+import { createLogger } from '@soma/observability';
+import { Exchanges } from '../exchanges.ts';
 import { serviceModule } from '../service.module.ts';
 import { type ApiDescription, type ApiDocument, describeApi } from './document.ts';
 import { routesOf } from './routes.ts';
 
 /** What a service is made of, without anything of it being started. */
 export async function modulesOf(module: Type | DynamicModule): Promise<ModulesContainer> {
-  const context = await NestFactory.createApplicationContext(serviceModule(module), {
+  const exchanges = new Exchanges(createLogger({ service: 'preview', level: 'silent' }));
+  const context = await NestFactory.createApplicationContext(serviceModule(module, exchanges), {
     preview: true,
     abortOnError: false,
     logger: false,

@@ -41,7 +41,7 @@ export class IdentityProviders {
     const configured = made.filter((provider) => provider !== undefined);
     this.providers = new Map(configured.map((provider) => [provider.name, provider]));
     for (const { name } of configured) {
-      const options = { onStateChange: recordCircuitState, isFailure: isProviderFault };
+      const options = { onState: recordCircuitState, isFailure: isProviderFault };
       this.breakers.set(name, createBreaker({ name: `sign-in-${name}`, ...options }));
     }
   }
