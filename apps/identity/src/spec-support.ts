@@ -129,7 +129,7 @@ export async function startIdentity(
   running: AsyncDisposableStack,
 ): Promise<TestIdentity> {
   const config = loadConfig(identityConfig, servers.settings);
-  const service = await createService(AppModule.configure(config));
+  const service = await createService(AppModule.configure(config), { config });
   running.defer(() => service.close());
   await service.listen(0, '127.0.0.1');
   const { port } = service.getHttpServer().address() as AddressInfo;

@@ -18,6 +18,13 @@ const operator = (tenant: string): TestCaller => ({
   scopes: ['api_keys:read', 'api_keys:write', 'sessions:read', 'sessions:write'],
 });
 
+/** Pods behind a proxy, which take five bad credentials from an address. */
+function withLimit(servers: IdentityServers): IdentityServers {
+  const RATE_LIMIT_BAD_CREDENTIALS_PER_MINUTE = '5';
+  const settings = { TRUSTED_PROXIES: '127.0.0.1', RATE_LIMIT_BAD_CREDENTIALS_PER_MINUTE };
+  return { ...servers, settings: { ...servers.settings, ...settings } };
+}
+
 describe('/v1/api-keys', () => {
   const running = new AsyncDisposableStack();
   let heard: ConfigUpdate[];
@@ -47,13 +54,19 @@ describe('/v1/api-keys', () => {
 
   function exchange(
     { key_id, key }: Pick<CreatedApiKey, 'key_id' | 'key'>,
-    { at = pod, parameters = {} }: { at?: TestIdentity; parameters?: object } = {},
+    {
+      at = pod,
+      path = '/oauth/token',
+      parameters = {},
+      from = '127.0.0.1',
+    }: { at?: TestIdentity; path?: string; parameters?: object; from?: string } = {},
   ): Promise<TestAnswer> {
-    return at.send('POST', '/oauth/token', {
+    return at.send('POST', path, {
       body: new URLSearchParams({ grant_type: 'client_credentials', ...parameters }).toString(),
       headers: {
         authorization: `Basic ${btoa(`${key_id}:${key}`)}`,
         'content-type': 'application/x-www-form-urlencoded',
+        'x-forwarded-for': from,
       },
     });
   }
@@ -104,6 +117,34 @@ describe('/v1/api-keys', () => {
     expect(found.status).toBe(200);
     expect(JSON.stringify(found.body)).not.toContain(secret);
     expect(JSON.stringify(stored)).not.toContain(secret);
+  });
+
+  it('asks nobody about the keys of an address that has sent too many bad ones', async () => {
+    const limited = await startIdentity(withLimit(servers), running);
+    const key = await create();
+    const bad = { ...key, key: `${key.key}x` };
+    const unknown = { ...key, key_id: '0198c6a1-0000-7000-8000-000000000000' };
+    const ask = async (credential: typeof bad, path: string, from: string) => {
+      const parameters = { token: 'x' };
+      return exchange(credential, { at: limited, path, parameters, from });
+    };
+
+    const refused = [];
+    for (const path of ['/oauth/token', '/oauth/introspect', '/oauth/revoke']) {
+      refused.push(await ask(bad, path, '192.0.2.1'), await ask(unknown, path, '192.0.2.1'));
+    }
+    // From there they are not even looked at; from elsewhere nothing has changed.
+    const shut = [];
+    for (const path of ['/oauth/token', '/oauth/introspect', '/oauth/revoke']) {
+      shut.push(await ask(key, path, '192.0.2.1'));
+    }
+    const good = await ask(key, '/oauth/token', '192.0.2.2');
+
+    expect(refused.map(({ status }) => status)).toEqual(Array(6).fill(401));
+    expect(shut.map(({ status }) => status)).toEqual([429, 429, 429]);
+    expect(shut[0]?.body).toMatchObject({ code: 'rate_limited' });
+    expect(Number(shut[0]?.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect(good.status).toBe(200);
   });
 
   it('refuses a key that is wrong in any part, all alike', async () => {

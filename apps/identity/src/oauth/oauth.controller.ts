@@ -1,5 +1,5 @@
 import { Controller, Get, HttpCode, Post, Req, Res } from '@nestjs/common';
-import { Public } from '@soma/auth';
+import { BadCredentials, Public } from '@soma/auth';
 import { Operation, StreamsBody } from '@soma/http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
@@ -35,7 +35,10 @@ const page = z.string().meta({ description: 'A page for a browser, or a redirect
 @Public()
 @Controller()
 export class OAuthController {
-  constructor(private readonly server: AuthorizationServer) {}
+  constructor(
+    private readonly server: AuthorizationServer,
+    private readonly badCredentials: BadCredentials,
+  ) {}
 
   @Post('oauth/token')
   @HttpCode(200)
@@ -48,13 +51,13 @@ export class OAuthController {
       'for a person. Optionally `scope` and `resource=urn:soma:<service>` (default: the gateway). ' +
       'Errors have the form of RFC 6749 §5.2.',
     answer: tokenResponse,
+    problems: { 429: ['rate_limited'] },
     public: true,
   })
   @StreamsBody()
   token(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
     // Not pinned to the issuer: a service proves that it asks at the address that it uses (RFC 9449).
-    asProgram(request);
-    return this.answer(request, reply);
+    return this.answerProgram(request, reply);
   }
 
   @Get('oauth/authorize')
@@ -90,12 +93,13 @@ export class OAuthController {
     summary: 'Ask what a token is good for',
     description: 'RFC 7662: a form with `token`, from a client that authenticates itself.',
     answer: introspection,
+    problems: { 429: ['rate_limited'] },
     public: true,
   })
   @StreamsBody()
   introspect(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    asProgram(request);
-    return this.handOver(request, reply);
+    this.server.pinToIssuer(request);
+    return this.answerProgram(request, reply);
   }
 
   @Post('oauth/revoke')
@@ -106,12 +110,13 @@ export class OAuthController {
       'RFC 7009. With a refresh token all that came of the same sign-in ends, access tokens ' +
       'included; an access token ends alone, everywhere within a second.',
     answer: z.string(),
+    problems: { 429: ['rate_limited'] },
     public: true,
   })
   @StreamsBody()
   revoke(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    asProgram(request);
-    return this.handOver(request, reply);
+    this.server.pinToIssuer(request);
+    return this.answerProgram(request, reply);
   }
 
   @Post('oauth/device/authorization')
@@ -120,12 +125,13 @@ export class OAuthController {
     summary: 'Begin a sign-in on a device without a browser',
     description: 'Device authorisation (RFC 8628 §3.1).',
     answer: deviceAuthorization,
+    problems: { 429: ['rate_limited'] },
     public: true,
   })
   @StreamsBody()
   authorizeDevice(@Req() request: FastifyRequest, @Res() reply: FastifyReply): Promise<void> {
-    asProgram(request);
-    return this.handOver(request, reply);
+    this.server.pinToIssuer(request);
+    return this.answerProgram(request, reply);
   }
 
   @Get('oauth/device')
@@ -173,6 +179,16 @@ export class OAuthController {
   private handOver(request: FastifyRequest, reply: FastifyReply): Promise<void> {
     this.server.pinToIssuer(request);
     return this.answer(request, reply);
+  }
+
+  /** A program sends a credential of its own, which is looked up. */
+  private async answerProgram(request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    this.badCredentials.check(request.ip);
+    asProgram(request);
+    await this.answer(request, reply);
+    if (reply.raw.statusCode === 401) {
+      await this.badCredentials.note(request.ip);
+    }
   }
 
   private async answer(request: FastifyRequest, reply: FastifyReply): Promise<void> {

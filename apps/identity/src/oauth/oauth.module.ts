@@ -1,4 +1,5 @@
 import { type DynamicModule, Module } from '@nestjs/common';
+import { BadCredentials, RateLimiter } from '@soma/auth';
 import { ApiKeyExchangeModule } from '../api-keys/api-key-exchange.module.ts';
 import { AuthorizationServer } from './authorization-server.ts';
 import { BrowserSession } from './browser-session.ts';
@@ -39,6 +40,11 @@ export class OAuthModule {
         RevokedTokens,
         TokenAudit,
         TokenContent,
+        {
+          provide: BadCredentials,
+          inject: [RateLimiter],
+          useFactory: (limiter: RateLimiter) => new BadCredentials(limiter),
+        },
         { provide: OAUTH_OPTIONS, useValue: options },
         { provide: CLIENTS, useFactory: () => readClients(options.clientsFile) },
       ],

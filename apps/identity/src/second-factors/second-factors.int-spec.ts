@@ -235,14 +235,21 @@ describe('second factors', () => {
     expect((await pod.ask(stepUp, TOTP, { method: 'DELETE' })).status).toBe(204);
   });
 
-  it('is demanded before an API key is made or rotated', async () => {
+  it('is demanded before an API key is made, rotated or revoked, also with its account', async () => {
     const [pod] = pods;
     const owner = await deployment.addPerson('owner');
     const key = { name: 'Ticket bot', scopes: ['sessions:read'] };
-    const one = await pod.tokenOf(owner);
+    const scope = 'api_keys:write members:write sessions:read';
+    const one = await pod.tokenOf(owner, { scope });
 
-    for (const path of ['/v1/api-keys', `/v1/api-keys/${randomUUID()}/rotate`]) {
-      const refused = await pod.post(one, path, path.endsWith('rotate') ? {} : key);
+    const id = randomUUID();
+    for (const [method, path, body] of [
+      ['POST', '/v1/api-keys', key],
+      ['POST', `/v1/api-keys/${id}/rotate`, {}],
+      ['DELETE', `/v1/api-keys/${id}`, undefined],
+      ['DELETE', `/v1/members/service-accounts/${id}`, undefined],
+    ] as const) {
+      const refused = await pod.ask(one, path, { method, body });
       expect([refused.status, refused.body['code']]).toEqual([401, 'step_up_required']);
       expect(refused.headers.get('www-authenticate')).toContain('urn:soma:acr:two-factors');
     }

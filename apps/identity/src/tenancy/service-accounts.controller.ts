@@ -17,6 +17,7 @@ import {
   CurrentPrincipal,
   idempotencyHeader,
   ifMatchHeader,
+  StepUp,
 } from '@soma/auth';
 import {
   memberListQuery,
@@ -117,11 +118,12 @@ export class ServiceAccountsController {
   @Delete(':id')
   @HttpCode(204)
   @Access({ scope: 'members:write', resource: 'member' })
+  @StepUp()
   @Operation({
     summary: 'Remove a service account',
     description: 'Its API keys are revoked with it.',
     headers: ifMatchHeader,
-    problems: { ...missing, 412: ['version_mismatch'], ...unavailable },
+    problems: { 401: ['step_up_required'], ...missing, 412: ['version_mismatch'], ...unavailable },
   })
   remove(
     @CurrentCaller() caller: Caller,

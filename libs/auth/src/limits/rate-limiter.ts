@@ -26,6 +26,10 @@ export const rateLimitSettings = {
     'Second factors that are sent from an address at sign-in, right or wrong, in 15 minutes. There ' +
       'may be an office behind it: how often a person may try is counted in PostgreSQL.',
   ),
+  RATE_LIMIT_BAD_CREDENTIALS_PER_MINUTE: integerSetting({ default: 100, min: 1 }).describe(
+    'Bad credentials of programs that an address may send to the token, introspection and revocation ' +
+      'endpoints in a minute. Above it all that comes from there gets 429 until the minute is over.',
+  ),
 };
 
 /** The values of {@link rateLimitSettings}. */
@@ -39,9 +43,12 @@ export interface RequestCounter {
 /** A kind of routes that share a quota. */
 export type RouteClass = 'api' | 'sign_in';
 
+/** What is counted. */
+type QuotaName = RouteClass | 'bad_credentials';
+
 /** What a quota has left after a request. */
 export interface Allowance extends QuotaGrant {
-  name: RouteClass;
+  name: QuotaName;
   quota: Quota;
 }
 
@@ -83,10 +90,16 @@ export class RateLimiter {
     return this.take('sign_in', nameOf(caller), { limit, windowMs });
   }
 
-  private async take(routeClass: RouteClass, caller: string, quota: Quota): Promise<Allowance> {
+  /** A credential that was none, from an address. */
+  spendBadCredential(address: string): Promise<Allowance> {
+    const limit = this.#config.RATE_LIMIT_BAD_CREDENTIALS_PER_MINUTE;
+    return this.take('bad_credentials', address, { limit, windowMs: MINUTE_MS });
+  }
+
+  private async take(name: QuotaName, caller: string, quota: Quota): Promise<Allowance> {
     // The braces are literal: all keys of a caller share a slot of a cluster.
-    const grant = await this.#counter.take(`{${caller}}:${routeClass}`, quota);
-    return { name: routeClass, quota, ...grant };
+    const grant = await this.#counter.take(`{${caller}}:${name}`, quota);
+    return { name, quota, ...grant };
   }
 }
 
