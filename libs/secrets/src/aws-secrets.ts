@@ -20,6 +20,9 @@ const TRIES = 10;
 /** AWS deletes a secret by and by, and has no new one of its name meanwhile. */
 const DELETION_PAUSE_MS = 500;
 
+/** Its client would wait for an answer for ever. */
+const TIMEOUTS = { connectionTimeout: 3_000, requestTimeout: 5_000, throwOnRequestTimeout: true };
+
 /**
  * Keeps secrets in AWS Secrets Manager.
  *
@@ -33,7 +36,7 @@ export class AwsSecrets implements SecretBackend {
 
   /** @param config - Without it AWS's own variables, files and roles say where and as whom. */
   constructor(config: SecretsManagerClientConfig = {}) {
-    this.#client = new SecretsManagerClient(config);
+    this.#client = new SecretsManagerClient({ requestHandler: TIMEOUTS, ...config });
   }
 
   async write(location: SecretLocation, value: Secret): Promise<number> {
@@ -62,12 +65,12 @@ export class AwsSecrets implements SecretBackend {
   }
 
   /** At once, and not after the days in which AWS would bring it back. */
-  async delete(location: SecretLocation): Promise<void> {
+  async delete(location: SecretLocation, signal?: AbortSignal): Promise<void> {
     const command = new DeleteSecretCommand({
       SecretId: nameOf(location),
       ForceDeleteWithoutRecovery: true,
     });
-    await orUndefined(this.#client.send(command));
+    await orUndefined(this.#client.send(command, { ...(signal && { abortSignal: signal }) }));
   }
 
   /** False where it is to be tried again: somebody else has taken the version, or AWS still deletes it. */

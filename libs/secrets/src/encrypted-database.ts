@@ -57,8 +57,9 @@ export class EncryptedDatabase implements SecretBackend {
     return row && this.envelope.open(row.sealed, secretContext(location, row.version));
   }
 
-  delete(location: SecretLocation): Promise<void> {
-    return this.rows.remove(location);
+  async delete(location: SecretLocation, signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    await this.rows.remove(location);
   }
 }
 

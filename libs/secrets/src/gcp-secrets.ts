@@ -40,12 +40,12 @@ export class GcpSecrets implements SecretBackend {
   async write(location: SecretLocation, value: Secret): Promise<number> {
     const data = Buffer.from(value.reveal(), 'utf8').toString('base64');
     const path = `/${idOf(location)}:addVersion`;
-    const first = await this.#request('POST', path, { payload: { data } });
+    const first = await this.#request('POST', path, { body: { payload: { data } } });
     if (first.status !== 404) return this.#added(location, expectOk(first));
     await this.#create(location);
     return this.#added(
       location,
-      expectOk(await this.#request('POST', path, { payload: { data } })),
+      expectOk(await this.#request('POST', path, { body: { payload: { data } } })),
     );
   }
 
@@ -58,18 +58,19 @@ export class GcpSecrets implements SecretBackend {
     return new Secret(Buffer.from(payload.data, 'base64').toString('utf8'));
   }
 
-  async delete(location: SecretLocation): Promise<void> {
-    const answer = await this.#request('DELETE', `/${idOf(location)}`);
+  async delete(location: SecretLocation, signal?: AbortSignal): Promise<void> {
+    const answer = await this.#request('DELETE', `/${idOf(location)}`, { signal });
     if (answer.status !== 404) expectOk(answer);
   }
 
   async #create(location: SecretLocation): Promise<void> {
     const { tenantId, connection, field } = location;
-    const answer = await this.#request('POST', `?secretId=${idOf(location)}`, {
+    const body = {
       replication: { automatic: {} },
       // Its id says nothing to people.
       annotations: { soma_tenant: tenantId, soma_connection: connection, soma_field: field },
-    });
+    };
+    const answer = await this.#request('POST', `?secretId=${idOf(location)}`, { body });
     // 409: somebody else has made it meanwhile.
     if (answer.status !== 409) expectOk(answer);
   }
@@ -80,14 +81,18 @@ export class GcpSecrets implements SecretBackend {
     const oldest = version - VERSIONS_KEPT;
     if (oldest > 0) {
       const path = `/${idOf(location)}/versions/${oldest}:destroy`;
-      const answer = await this.#request('POST', path, {});
+      const answer = await this.#request('POST', path, { body: {} });
       // 400: it is destroyed already.
       if (answer.status !== 404 && answer.status !== 400) expectOk(answer);
     }
     return version;
   }
 
-  async #request(method: string, path: string, body?: object): Promise<Answer> {
+  async #request(
+    method: string,
+    path: string,
+    { body, signal }: { body?: object; signal?: AbortSignal | undefined } = {},
+  ): Promise<Answer> {
     try {
       const token = await this.#auth.getAccessToken();
       const answer = await fetch(`${this.#secrets}${path}`, {
@@ -96,7 +101,7 @@ export class GcpSecrets implements SecretBackend {
         ...(body && { body: JSON.stringify(body) }),
         // A redirect would carry the token to somebody else.
         redirect: 'error',
-        signal: abortAfter(TIMEOUT_MS),
+        signal: abortAfter(TIMEOUT_MS, signal),
       });
       return { status: answer.status, body: await answer.json() };
     } catch (cause) {

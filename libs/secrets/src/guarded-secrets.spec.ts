@@ -9,6 +9,7 @@ const location = { tenantId: 'acme', connection: 'c1', field: 'token' };
 class Failing implements SecretBackend {
   readonly type = 'vault';
   calls = 0;
+  signal: AbortSignal | undefined;
 
   constructor(private readonly failures: Error[]) {}
 
@@ -20,7 +21,8 @@ class Failing implements SecretBackend {
     return this.#answer(new Secret('value'));
   }
 
-  delete(): Promise<void> {
+  delete(_location: unknown, signal?: AbortSignal): Promise<void> {
+    this.signal = signal;
     return this.#answer(undefined);
   }
 
@@ -52,6 +54,17 @@ describe('GuardedSecrets', () => {
 
     expect(backend.calls).toBe(10);
     await expect(guarded.delete(location)).resolves.toBeUndefined();
+  });
+
+  it('deletes nothing more once nobody wants it to', async () => {
+    const giving = new AbortController();
+    const backend = new Failing(Array.from({ length: 3 }, transient));
+    const guarded = new GuardedSecrets(backend, () => undefined);
+    const deleting = guarded.delete(location, giving.signal);
+    giving.abort();
+
+    await expect(deleting).rejects.toMatchObject({ name: 'AbortError' });
+    expect([backend.calls, backend.signal]).toEqual([1, giving.signal]);
   });
 
   it('leaves alone what keeps failing, and says so', async () => {

@@ -40,11 +40,12 @@ export class GuardedSecrets implements SecretBackend {
     return this.#guard(() => this.backend.read(location, version));
   }
 
-  delete(location: SecretLocation): Promise<void> {
-    return this.#guard(() => this.backend.delete(location));
+  delete(location: SecretLocation, signal?: AbortSignal): Promise<void> {
+    return this.#guard(() => this.backend.delete(location, signal), signal);
   }
 
-  #guard<Result>(act: () => Promise<Result>): Promise<Result> {
-    return this.#breaker.execute(() => retryTransient(act, { attempts: TRIES }));
+  #guard<Result>(act: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
+    const patience = { attempts: TRIES, ...(signal && { signal }) };
+    return this.#breaker.execute(() => retryTransient(act, patience));
   }
 }

@@ -71,6 +71,14 @@ export function describeSecretBackendContract(
       expect(await text(where)).toBe('new');
     });
 
+    it('deletes nothing for one who wants it no more', async () => {
+      const where = location();
+      await backend.write(where, new Secret('kept'));
+
+      await expect(backend.delete(where, AbortSignal.abort())).rejects.toThrow();
+      expect(await text(where)).toBe('kept');
+    });
+
     it('keeps tenants, connections and fields apart (P6)', async () => {
       const where = location();
       const others = [

@@ -39,6 +39,10 @@ export interface SecretBackend {
   write(location: SecretLocation, value: Secret): Promise<number>;
   /** The version, or the newest one; undefined where there is none. */
   read(location: SecretLocation, version?: number): Promise<Secret | undefined>;
-  /** Removes every version. What is not there is removed already. */
-  delete(location: SecretLocation): Promise<void>;
+  /**
+   * Removes every version. What is not there is removed already.
+   *
+   * @param signal - Aborts when it is not to be removed any more: then nothing is sent.
+   */
+  delete(location: SecretLocation, signal?: AbortSignal): Promise<void>;
 }

@@ -29,7 +29,9 @@ export class VaultSecrets implements SecretBackend {
 
   async write(location: SecretLocation, value: Secret): Promise<number> {
     const path = `${this.#mount}/data/${entryOf(location)}`;
-    const answer = await this.#session.request('POST', path, { data: { value: value.reveal() } });
+    const answer = await this.#session.request('POST', path, {
+      body: { data: { value: value.reveal() } },
+    });
     return written.parse(answer).data.version;
   }
 
@@ -41,8 +43,9 @@ export class VaultSecrets implements SecretBackend {
   }
 
   /** The entry with all its versions, and not the newest one's mark alone. */
-  async delete(location: SecretLocation): Promise<void> {
-    await this.#session.request('DELETE', `${this.#mount}/metadata/${entryOf(location)}`);
+  async delete(location: SecretLocation, signal?: AbortSignal): Promise<void> {
+    const path = `${this.#mount}/metadata/${entryOf(location)}`;
+    await this.#session.request('DELETE', path, { signal });
   }
 
   async #find(path: string): Promise<unknown> {

@@ -71,9 +71,13 @@ export class VaultSession {
    * @throws {@link TransientError} when Vault does not answer, or cannot right now, and
    *   {@link VaultError} when it refuses.
    */
-  async request(method: 'GET' | 'POST' | 'DELETE', path: string, body?: object): Promise<unknown> {
+  async request(
+    method: 'GET' | 'POST' | 'DELETE',
+    path: string,
+    { body, signal }: { body?: object; signal?: AbortSignal | undefined } = {},
+  ): Promise<unknown> {
     const lease = await this.leased();
-    const answer = await this.send(method, path, { body, token: lease.token });
+    const answer = await this.send(method, path, { body, signal, token: lease.token });
     const isYoung = Date.now() - lease.since < YOUNG_MS;
     if (answer.status !== 403 || isYoung) {
       return readAnswer(answer, path);
@@ -84,7 +88,7 @@ export class VaultSession {
     // Unless another request has got a new one meanwhile.
     if (this.lease === lease) this.lease = undefined;
     const { token } = await this.leased();
-    return readAnswer(await this.send(method, path, { body, token }), path);
+    return readAnswer(await this.send(method, path, { body, signal, token }), path);
   }
 
   private async leased(): Promise<Lease> {
@@ -149,7 +153,11 @@ export class VaultSession {
   private async send(
     method: string,
     path: string,
-    { body, token }: { body?: object | undefined; token?: Secret },
+    {
+      body,
+      signal,
+      token,
+    }: { body?: object | undefined; signal?: AbortSignal | undefined; token?: Secret },
   ): Promise<Response> {
     const request = {
       method,
@@ -161,7 +169,7 @@ export class VaultSession {
       ...(body && { body: JSON.stringify(body) }),
       // A redirect would carry the token to somebody else.
       redirect: 'error' as const,
-      signal: abortAfter(TIMEOUT_MS),
+      signal: abortAfter(TIMEOUT_MS, signal),
     };
     const url = `${this.options.address.replace(/\/$/, '')}/v1/${path}`;
     return fetch(url, request).catch((cause: unknown) => {
