@@ -48,6 +48,7 @@ import { UpdateConnection } from './update-connection.ts';
     ConnectionTypes,
     ConnectionUsages,
     ConnectionsRepository,
+    CredentialChanges,
     ResolveConnection,
   ],
 })

@@ -38,34 +38,28 @@ export class CreateConnection {
     const { tenant_id } = caller.principal;
     const set = this.credentials.ofOperator(tenant_id, request.name, type);
     const change = newFields(type, request.fields, set);
-    const planned = await this.writeAhead(caller, request.name, change);
+    const plan = { connection_id: newIdentifier(), name: request.name, ...change };
     const write = { operation: 'POST /api/v1/connections', body: request };
-    return this.writes.run(caller, write, async (manager) => {
-      const row = await this.create(manager, caller, { ...request, ...planned });
-      await this.changes.record(manager, {
-        origin: caller.origin,
-        tenantId: tenant_id,
-        action: 'connection.created',
-        name: request.name,
-        details: { type: type.name },
-      });
-      return toConnection(row, type);
-    });
-  }
-
-  /** What is to be created, under an id of its own. */
-  private async writeAhead(
-    { principal: { tenant_id } }: Caller,
-    name: string,
-    change: FieldChange,
-  ): Promise<PlannedConnection> {
-    const plan = { connection_id: newIdentifier(), name, ...change };
-    const written = await this.credentials.writeAhead(tenant_id, async (manager) => {
-      // A repeat, or what is refused: either way the transaction answers.
-      const taken = await this.connections.lookUp(manager, tenant_id, name);
-      return taken === undefined ? plan : undefined;
-    });
-    return written ?? plan;
+    return this.credentials.run(
+      tenant_id,
+      async (manager) => {
+        // A repeat, or what is refused: either way the transaction answers.
+        const taken = await this.connections.lookUp(manager, tenant_id, plan.name);
+        return taken === undefined ? plan : undefined;
+      },
+      (written) =>
+        this.writes.run(caller, write, async (manager) => {
+          const row = await this.create(manager, caller, { ...request, ...plan, ...written });
+          await this.changes.record(manager, {
+            origin: caller.origin,
+            tenantId: tenant_id,
+            action: 'connection.created',
+            name: request.name,
+            details: { type: type.name },
+          });
+          return toConnection(row, type);
+        }),
+    );
   }
 
   private async create(

@@ -9,13 +9,13 @@ import type { FieldChange } from './connection-fields.ts';
 import type { ConnectionRow, SetCredential } from './connection-row.ts';
 import { CredentialsToForget } from './credentials-to-forget.ts';
 
-/** How long there is between writing a credential and committing the connection that has it. */
-const COMMIT_WITHIN_MS = 10 * 60_000;
-
 /** What a change is going to write. */
 interface PlannedCredentials extends ConnectionKey {
   written: FieldChange['written'];
 }
+
+/** What a change has written. */
+export type WrittenAhead<Plan> = Plan & { versions: WrittenCredentials };
 
 /** The versions of what was written, by field. */
 type WrittenCredentials = ReadonlyMap<string, SetCredential>;
@@ -44,35 +44,49 @@ export class CredentialChanges {
   }
 
   /**
-   * Writes credentials that are kept outside of the database, before the transaction of the change:
-   * however long that takes, no lock and no connection of the database is held meanwhile.
+   * Makes a change. Credentials that are kept outside of the database are written before it: however
+   * long that takes, no lock and no connection of the database is held meanwhile.
    *
    * @param plan - Looks up what is to be written; undefined where the change will be refused.
-   * @returns What {@link apply} needs; undefined where nothing was written ahead.
+   * @param change - Makes the change, in which {@link apply} has what was written before it;
+   *   undefined where nothing was.
+   * @throws {@link Problem} 412 `version_mismatch` while another change is about to write them
    */
-  async writeAhead<Plan extends PlannedCredentials>(
+  async run<Plan extends PlannedCredentials, Result>(
     tenant_id: string,
     plan: (manager: EntityManager) => Promise<Plan | undefined>,
-  ): Promise<(Plan & { versions: WrittenCredentials }) | undefined> {
-    if (this.secrets.isTransactional) {
-      return undefined;
-    }
-    const planned = await this.transaction.run(tenant_id, async (manager) => {
-      const found = await plan(manager);
-      if (found !== undefined) {
-        const { connection_id } = found;
-        const fields = [...found.written.keys()];
-        const owner = { tenant_id, connection_id };
-        await this.toForget.add(manager, owner, { fields, afterMs: COMMIT_WITHIN_MS });
-      }
-      return found;
-    });
+    change: (written?: WrittenAhead<Plan>) => Promise<Result>,
+  ): Promise<Result> {
+    const planned = this.secrets.isTransactional ? undefined : await this.plan(tenant_id, plan);
     if (planned === undefined) {
-      return undefined;
+      return change();
     }
     const placeOf = (field: string): SecretLocation =>
       this.secrets.placeOf(tenant_id, planned, field);
-    return { ...planned, versions: await writeAll(this.secrets.backend, placeOf, planned.written) };
+    try {
+      const versions = await writeAll(this.secrets.backend, placeOf, planned.written);
+      return await change({ ...planned, versions });
+    } catch (error) {
+      const owner = { tenant_id, connection_id: planned.connection_id };
+      await this.transaction.run(tenant_id, (manager) =>
+        this.toForget.giveUp(manager, owner, [...planned.written.keys()]),
+      );
+      throw error;
+    }
+  }
+
+  private plan<Plan extends PlannedCredentials>(
+    tenant_id: string,
+    plan: (manager: EntityManager) => Promise<Plan | undefined>,
+  ): Promise<Plan | undefined> {
+    return this.transaction.run(tenant_id, async (manager) => {
+      const found = await plan(manager);
+      if (found !== undefined) {
+        const owner = { tenant_id, connection_id: found.connection_id };
+        await this.toForget.plan(manager, owner, [...found.written.keys()]);
+      }
+      return found;
+    });
   }
 
   /**
@@ -113,7 +127,7 @@ export class CredentialChanges {
     { written, removed, versions = new Map() }: CredentialChange,
   ): Promise<WrittenCredentials> {
     await this.toForget.keep(manager, connection, [...written.keys()]);
-    await this.toForget.add(manager, connection, { fields: removed, afterMs: 0 });
+    await this.toForget.add(manager, connection, removed);
     return versions;
   }
 }

@@ -13,8 +13,6 @@ const POLL_MS = 1_000;
 const MAX_TAKEN = 100;
 /** How long a backend may take for one: meanwhile a connection to the database is held. */
 const LIMIT_MS = 10_000;
-/** How long one that failed lets others go first. */
-const RETRY_MS = 30_000;
 
 /** Deletes credentials that no connection has, where they are kept outside of the database. */
 @Injectable()
@@ -58,12 +56,14 @@ export class ForgetCredentials implements OnApplicationBootstrap, OnApplicationS
     try {
       await this.transaction.run(tenant_id, async (manager) => {
         if (await this.credentials.take(manager, credential)) {
-          await withinLimit(LIMIT_MS, () => this.secrets.backend.delete(location));
+          // What goes on after the lock is let go could delete what is written then.
+          await withinLimit(LIMIT_MS, (signal) => this.secrets.backend.delete(location, signal));
         }
       });
     } catch (error) {
+      // Others go first.
       await this.transaction.run(tenant_id, (manager) =>
-        this.credentials.add(manager, credential, { fields: [field], afterMs: RETRY_MS }),
+        this.credentials.add(manager, credential, [field]),
       );
       throw error;
     }

@@ -10,17 +10,25 @@ import { ConnectionChanges } from './connection-changes.ts';
 import { changedFields, type CurrentFields, type FieldChange } from './connection-fields.ts';
 import { type ConnectionRow, toConnection } from './connection-row.ts';
 import { ConnectionsRepository } from './connections.repository.ts';
-import { type CredentialChange, CredentialChanges } from './credential-changes.ts';
+import { CredentialChanges, type WrittenAhead } from './credential-changes.ts';
 
 /** What is to be changed of which connection. */
 export interface ConnectionUpdate extends UpdateConnectionRequest {
   name: string;
 }
 
-/** Credentials that are written, for a change that is still to commit. */
-interface WrittenAhead extends Pick<CredentialChange, 'versions'> {
+/** Credentials that are about to be written, for a change that is still to commit. */
+interface PlannedUpdate extends Pick<ConnectionRow, 'connection_id' | 'name'> {
+  written: FieldChange['written'];
   /** The version of the connection that they are for. */
   seen: number;
+}
+
+type WrittenUpdate = WrittenAhead<PlannedUpdate>;
+
+interface StoredUpdate {
+  row: ConnectionRow;
+  ended: UnboundGrant | undefined;
 }
 
 /** Changes fields of a connection, or exchanges one of its credentials. */
@@ -41,36 +49,49 @@ export class UpdateConnection {
    */
   async execute(caller: Caller, update: ConnectionUpdate): Promise<Connection> {
     const { tenant_id } = caller.principal;
-    const ahead = await this.writeAhead(caller, update);
-    const { row, ended } = await this.transaction.run(tenant_id, async (manager) => {
-      const { row, change, ended } = await this.change(manager, caller, { ...update, ...ahead });
-      await this.changes.record(manager, {
-        origin: caller.origin,
-        tenantId: tenant_id,
-        action: 'connection.updated',
-        name: row.name,
-        details: {
-          version: row.version,
-          // Names of fields alone.
-          credentials_set: [...change.written.keys()].join(' '),
-          credentials_removed: change.removed.join(' '),
-        },
-      });
-      return { row, ended };
-    });
+    const { row, ended } = await this.credentials.run(
+      tenant_id,
+      (manager) => this.plan(manager, caller, update),
+      (written) =>
+        this.transaction.run(tenant_id, (manager) =>
+          this.store(manager, caller, { ...update, ...written }),
+        ),
+    );
     await (ended && this.ending.finish(ended));
     return toConnection(row, this.types.find(row.type));
   }
 
-  private writeAhead(caller: Caller, update: ConnectionUpdate): Promise<WrittenAhead | undefined> {
-    const { tenant_id } = caller.principal;
-    return this.credentials.writeAhead(tenant_id, async (manager) => {
-      const current = await this.connections.find(manager, tenant_id, update.name);
-      assertVersion(caller, current.version);
-      const { written } = this.changeOf(current, update);
-      const { connection_id, name, version } = current;
-      return written.size > 0 ? { connection_id, name, written, seen: version } : undefined;
+  private async plan(
+    manager: EntityManager,
+    caller: Caller,
+    update: ConnectionUpdate,
+  ): Promise<PlannedUpdate | undefined> {
+    const current = await this.connections.find(manager, caller.principal.tenant_id, update.name);
+    assertVersion(caller, current.version);
+    const { written } = this.changeOf(current, update);
+    const { connection_id, name, version } = current;
+    return written.size > 0 ? { connection_id, name, written, seen: version } : undefined;
+  }
+
+  private async store(
+    manager: EntityManager,
+    caller: Caller,
+    update: ConnectionUpdate & Partial<WrittenUpdate>,
+  ): Promise<StoredUpdate> {
+    const { row, change, ended } = await this.change(manager, caller, update);
+    await this.changes.record(manager, {
+      origin: caller.origin,
+      tenantId: caller.principal.tenant_id,
+      action: 'connection.updated',
+      name: row.name,
+      details: {
+        version: row.version,
+        // Names of fields alone.
+        credentials_set: [...change.written.keys()].join(' '),
+        credentials_removed: change.removed.join(' '),
+      },
     });
+    return { row, ended };
   }
 
   private changeOf(
@@ -91,8 +112,8 @@ export class UpdateConnection {
   private async change(
     manager: EntityManager,
     caller: Caller,
-    update: ConnectionUpdate & Partial<WrittenAhead>,
-  ): Promise<{ row: ConnectionRow; change: FieldChange; ended: UnboundGrant | undefined }> {
+    update: ConnectionUpdate & Partial<WrittenUpdate>,
+  ): Promise<StoredUpdate & { change: FieldChange }> {
     const { tenant_id, subject } = caller.principal;
     const current = await this.connections.lock(manager, tenant_id, update.name);
     assertVersion(caller, current.version);

@@ -44,6 +44,7 @@ const initiateOperation: OperationOptions = {
   problems: {
     404: ['connection_not_found'],
     409: ['connection_changed'],
+    412: ['version_mismatch'],
     422: [
       'connection_without_oauth',
       'oauth_grant_not_offered',

@@ -1,9 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { TenantTransaction } from '@soma/persistence';
-import type { GrantRow } from './grant.ts';
-import { CONNECTION_CHANGED } from './grant-lifecycle.ts';
+import { CredentialChanges } from '../../connections/credential-changes.ts';
 import { GrantsRepository } from './grants.repository.ts';
-import { type Owner, TokenSecrets } from './token-secrets.ts';
+import { type Owner, TOKENS } from './token-secrets.ts';
 
 /**
  * Deletes the tokens of a connection that nobody needs any more, all versions of them. Under the lock
@@ -14,7 +13,7 @@ export class ForgetTokens {
   constructor(
     private readonly transaction: TenantTransaction,
     private readonly grants: GrantsRepository,
-    private readonly secrets: TokenSecrets,
+    private readonly credentials: CredentialChanges,
   ) {}
 
   /** @param told - The generation of a revoked grant whose provider knows of it. */
@@ -24,18 +23,11 @@ export class ForgetTokens {
       if (told !== undefined) {
         await this.grants.storeTold(manager, connection_id, told);
       }
-      const grant = await this.grants.find(manager, connection_id);
-      if (grant === undefined || isOver(grant)) {
-        await this.secrets.forgetTokens(manager, { tenant_id, connection_id });
+      if (!(await this.grants.needsTokens(manager, connection_id))) {
+        const none = { tenant_id, connection_id, name: '', credentials: {} };
+        const change = { written: new Map(), removed: [TOKENS] };
+        await this.credentials.apply(manager, none, change);
       }
     });
   }
-}
-
-/** While the provider does not know of a revocation, they are kept to tell it again. */
-function isOver({ status, reason, told_at, client }: GrantRow): boolean {
-  return (
-    reason === CONNECTION_CHANGED ||
-    (status === 'revoked' && (told_at !== null || client.revocation_endpoint === null))
-  );
 }

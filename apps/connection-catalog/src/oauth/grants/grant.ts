@@ -1,7 +1,7 @@
 import { Problem } from '@soma/kernel';
 import { z } from 'zod';
 import { oauthClient } from '../protocol/oauth-client.ts';
-import type { GrantState } from './grant-lifecycle.ts';
+import { CONNECTION_CHANGED, type GrantState } from './grant-lifecycle.ts';
 
 /** How a person, or nobody, is asked (RFC 6749 §4.1, §4.4; RFC 8628). */
 export const grantType = z.enum(['authorization_code', 'device_code', 'client_credentials']);
@@ -34,6 +34,14 @@ export const grantRow = z.object({
   told_at: date,
 });
 export type GrantRow = z.output<typeof grantRow>;
+
+/**
+ * Of a row: whether its tokens may not go. While the provider does not know of a revocation, they are
+ * kept to tell it again.
+ */
+export const NEEDS_TOKENS = `(reason IS DISTINCT FROM '${CONNECTION_CHANGED}'
+  AND (status <> 'revoked'
+       OR (told_at IS NULL AND client ->> 'revocation_endpoint' IS NOT NULL)))`;
 
 /**
  * How long a process may take with one grant before another one takes it over: longer than a provider

@@ -14,6 +14,7 @@ import {
   type GrantType,
   type HeldGrant,
   LEASE_MS,
+  NEEDS_TOKENS,
   stateOf,
 } from './grant.ts';
 import type { GrantState } from './grant-lifecycle.ts';
@@ -61,6 +62,15 @@ export class GrantsRepository {
       [connectionId],
     );
     return rows.map((row) => grantRow.parse(row))[0];
+  }
+
+  /** Whether there is a grant that needs its tokens. */
+  async needsTokens(manager: EntityManager, connectionId: string): Promise<boolean> {
+    const rows = await manager.query<unknown[]>(
+      `SELECT FROM catalog.oauth_grants WHERE connection_id = $1 AND ${NEEDS_TOKENS}`,
+      [connectionId],
+    );
+    return rows.length > 0;
   }
 
   /** Keeps others from giving or forgetting tokens. Answers the fields of a connection that is there. */

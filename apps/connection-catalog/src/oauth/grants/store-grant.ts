@@ -3,16 +3,16 @@ import { Injectable } from '@nestjs/common';
 import { Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
+import { CredentialChanges } from '../../connections/credential-changes.ts';
 import { connectionNotFound, type OAuthConnection } from '../connections/oauth-connections.ts';
 import type { OAuthClient } from '../protocol/oauth-client.ts';
 import type { GivenTokens } from '../protocol/provider-client.ts';
-import { ForgetTokens } from './forget-tokens.ts';
 import type { GrantType } from './grant.ts';
 import { GrantEvents } from './grant-events.ts';
 import { granted } from './grant-lifecycle.ts';
 import { GrantsRepository } from './grants.repository.ts';
 import { RenewalMoment } from './renewal-moment.ts';
-import { toKept, TokenSecrets } from './token-secrets.ts';
+import { type KeptTokens, toKept, TOKENS, toText } from './token-secrets.ts';
 
 /** No row waits for these: only tokens that a renewal got are looked for after a crash. */
 const NEVER_ADOPTED = 0;
@@ -33,46 +33,52 @@ export class StoreGrant {
   constructor(
     private readonly transaction: TenantTransaction,
     private readonly grants: GrantsRepository,
-    private readonly secrets: TokenSecrets,
-    private readonly forgetting: ForgetTokens,
+    private readonly credentials: CredentialChanges,
     private readonly events: GrantEvents,
     private readonly moment: RenewalMoment,
   ) {}
 
   /**
    * @param alongside - What is done in the same transaction.
-   * @throws {@link Problem} 404 `connection_not_found`, 409 `connection_changed`
+   * @throws {@link Problem} 404 `connection_not_found`, 409 `connection_changed`, 412
+   *   `version_mismatch` while another authorisation of the connection is being stored
    */
   async execute(
     given: GivenGrant,
     alongside: (manager: EntityManager) => Promise<void> = () => Promise.resolve(),
   ): Promise<void> {
     const { connection } = given;
-    const stored = this.transaction.run(connection.tenant_id, async (manager) => {
-      await this.put(manager, given);
-      await alongside(manager);
-      await this.events.announce(manager, [connection]);
-      await this.events.authorized(manager, given);
-    });
-    await stored.catch(async (error: unknown) => {
-      // A backend that has no part in the transaction may have tokens that no row knows.
-      await this.forgetting.execute(connection);
-      throw error;
-    });
+    const kept = toKept(given.tokens, NEVER_ADOPTED);
+    const plan = { ...connection, written: new Map([[TOKENS, toText(kept)]]), removed: [] };
+    await this.credentials.run(
+      connection.tenant_id,
+      () => Promise.resolve(plan),
+      (written) =>
+        this.transaction.run(connection.tenant_id, async (manager) => {
+          // Before they are written, and to the end: whoever deletes tokens of an older grant has it too.
+          const fields = await this.grants.lockConnection(manager, connection.connection_id);
+          assertUnchanged(connection, fields);
+          const none = { ...connection, credentials: {} };
+          const applied = await this.credentials.apply(manager, none, written ?? plan);
+          await this.put(manager, given, { kept, version: applied[TOKENS]?.version ?? 0 });
+          await alongside(manager);
+          await this.events.announce(manager, [connection]);
+          await this.events.authorized(manager, given);
+        }),
+    );
   }
 
-  private async put(manager: EntityManager, given: GivenGrant): Promise<void> {
+  private async put(
+    manager: EntityManager,
+    given: GivenGrant,
+    { kept, version }: { kept: KeptTokens; version: number },
+  ): Promise<void> {
     const { connection, tokens, grantType, client, authorizedBy } = given;
     const { tenant_id, connection_id } = connection;
-    const kept = toKept(tokens, NEVER_ADOPTED);
     const isRenewable = kept.refreshToken !== undefined || grantType === 'client_credentials';
     const life = { expiresInSeconds: tokens.expiresInSeconds, isRenewable };
-    // Before they are written, and to the end: whoever deletes tokens of an older grant has it too.
-    const fields = await this.grants.lockConnection(manager, connection_id);
-    assertUnchanged(connection, fields);
-    const tokenVersion = await this.secrets.write(connection, kept, manager);
     await this.grants.put(manager, tenant_id, {
-      ...{ connectionId: connection_id, grantType, client, authorizedBy, tokenVersion },
+      ...{ connectionId: connection_id, grantType, client, authorizedBy, tokenVersion: version },
       clientSecretVersion: given.clientSecretVersion,
       state: granted(0, life, this.moment.now()),
       scope: tokens.scope ?? client.scopes.join(' '),

@@ -1,6 +1,5 @@
 import { Injectable } from '@nestjs/common';
 import { Secret } from '@soma/kernel';
-import type { EntityManager } from 'typeorm';
 import { z } from 'zod';
 import { ConnectionSecrets } from '../../secrets/connection-secrets.ts';
 import type { OAuthConnection } from '../connections/oauth-connections.ts';
@@ -9,7 +8,7 @@ import { ProviderRefusal } from '../protocol/provider-error.ts';
 import { CONNECTION_CHANGED } from './grant-lifecycle.ts';
 
 /** Where the secrets of an authorisation lie, beside the fields of its connection. */
-const TOKENS = 'oauth_tokens';
+export const TOKENS = 'oauth_tokens';
 const CLIENT_SECRET = 'oauth_client_secret';
 const DEVICE_CODE = 'oauth_device_code';
 
@@ -46,21 +45,9 @@ export interface Owner {
 export class TokenSecrets {
   constructor(private readonly secrets: ConnectionSecrets) {}
 
-  /**
-   * Resolves with the version, once it is durable.
-   *
-   * @param manager - Of a transaction that it is to be a part of, where the backend can.
-   */
-  write(owner: Owner, tokens: KeptTokens, manager?: EntityManager): Promise<number> {
-    const backend = manager === undefined ? this.secrets.backend : this.secrets.within(manager);
-    const text: z.output<typeof stored> = {
-      generation: tokens.generation,
-      access_token: tokens.accessToken.reveal(),
-      refresh_token: tokens.refreshToken?.reveal() ?? null,
-      expires_at: tokens.expiresAt?.getTime() ?? null,
-      scope: tokens.scope ?? null,
-    };
-    return backend.write(at(owner, TOKENS), new Secret(JSON.stringify(text)));
+  /** Resolves with the version, once it is durable. */
+  write(owner: Owner, tokens: KeptTokens): Promise<number> {
+    return this.secrets.backend.write(at(owner, TOKENS), toText(tokens));
   }
 
   /** @param version - Without it, the newest, which a row may not know yet. */
@@ -76,10 +63,6 @@ export class TokenSecrets {
    */
   async open(owner: Owner, version: number): Promise<KeptTokens> {
     return fromText(await this.secrets.open(at(owner, TOKENS), version));
-  }
-
-  forgetTokens(manager: EntityManager, owner: Owner): Promise<void> {
-    return this.secrets.within(manager).delete(at(owner, TOKENS));
   }
 
   writeDeviceCode(owner: Owner, code: Secret): Promise<number> {
@@ -130,6 +113,18 @@ export function toKept(given: GivenTokens, generation: number, before?: KeptToke
       expiresInSeconds === undefined ? undefined : new Date(Date.now() + expiresInSeconds * 1000),
     scope: scope ?? before?.scope,
   };
+}
+
+/** Tokens as they are kept, all of them in one secret. */
+export function toText(tokens: KeptTokens): Secret {
+  const text: z.output<typeof stored> = {
+    generation: tokens.generation,
+    access_token: tokens.accessToken.reveal(),
+    refresh_token: tokens.refreshToken?.reveal() ?? null,
+    expires_at: tokens.expiresAt?.getTime() ?? null,
+    scope: tokens.scope ?? null,
+  };
+  return new Secret(JSON.stringify(text));
 }
 
 function fromText(text: Secret): KeptTokens {
