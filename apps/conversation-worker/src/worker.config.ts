@@ -57,7 +57,7 @@ export const workerConfig = z.object({
     'How old a turn may become, from its first claim on. Then it ends as failed.',
   ),
   HISTORY_MAX_TOKENS: integerSetting({ default: 24_000, min: 256, unit: 'tokens' }).describe(
-    'How much of a conversation a model is given word for word; what is older is summarised.',
+    'How much of a conversation a model is given word for word, of its last 200 turns; what is older is summarised.',
   ),
   DRAIN_MS: durationMsSetting(15_000).describe(
     'How long a worker that is told to stop goes on with its turns before it hands them back.',

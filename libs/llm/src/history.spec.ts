@@ -28,7 +28,8 @@ describe('fitHistory', () => {
       fc.property(anyMessages, fc.nat(400), (messages, maxTokens) => {
         const { kept } = fitHistory(messages, { maxTokens });
         const tokens = kept.reduce((sum, { content }) => sum + messageTokens(content), 0);
-        expect(tokens <= maxTokens || kept.length === 1).toBe(true);
+        const isForced = kept.filter(({ role }) => role === 'user').length < 2;
+        expect(tokens <= maxTokens || isForced).toBe(true);
         expect(kept.at(-1)).toEqual(messages.at(-1));
       }),
     );
@@ -42,6 +43,16 @@ describe('fitHistory', () => {
     ];
 
     expect(fitHistory(messages, { maxTokens: 100 }).kept).toEqual(messages.slice(2));
+  });
+
+  it('keeps an answer that is too long with its question', () => {
+    const messages: ModelMessage[] = [
+      { role: 'user', content: 'before' },
+      { role: 'user', content: 'a question' },
+      { role: 'assistant', content: 'word '.repeat(500) },
+    ];
+
+    expect(fitHistory(messages, { maxTokens: 100 }).kept).toEqual(messages.slice(1));
   });
 
   it('keeps everything that fits', () => {

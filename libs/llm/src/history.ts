@@ -11,6 +11,12 @@ export interface FittedHistory {
   dropped: ModelMessage[];
 }
 
+/** What a summary is made with. */
+export interface SummaryContext extends Pick<ModelRequest, 'signal' | 'tenantId'> {
+  /** The summary of what came before; the new one has it in it. */
+  earlier?: string | undefined;
+}
+
 /** Where nothing is known of a model, it is taken for a small one. */
 const UNKNOWN_CONTEXT_WINDOW = 32_000;
 const UNKNOWN_MAX_TOKENS = 4096;
@@ -18,7 +24,7 @@ const UNKNOWN_MAX_TOKENS = 4096;
 const SHARE_OF_WINDOW = 0.85;
 const SUMMARY_TOKENS = 512;
 const SUMMARY_INSTRUCTIONS =
-  'Summarise the conversation that follows for someone who goes on with it: facts, names, numbers, decisions and open questions, in the language of the conversation. Write nothing else.';
+  'Summarise the conversation that follows for someone who goes on with it: facts, names, numbers, decisions and open questions, in the language of the conversation. Where it begins with a summary, keep what that says. Write nothing else.';
 
 /** How many tokens of conversation a model can take beside its instructions, steps and answer. */
 export function historyTokens(
@@ -35,8 +41,8 @@ export function historyTokens(
 }
 
 /**
- * Keeps the newest messages that fit into so many tokens. The last one is always kept, and what is
- * kept begins with the user, as providers want it.
+ * Keeps the newest messages that fit into so many tokens. The last one is always kept, an answer
+ * with its question: what is kept begins with the user, as providers want it.
  */
 export function fitHistory(
   messages: readonly ModelMessage[],
@@ -48,22 +54,49 @@ export function fitHistory(
     left -= messageTokens(content);
     return left < 0 && at < last;
   });
-  const begin = messages.findIndex(
-    ({ role }, at) => at > tooOld && (role === 'user' || at === last),
-  );
-  const start = Math.max(0, begin);
+  const begin = messages.findIndex(({ role }, at) => at > tooOld && role === 'user');
+  const start = begin < 0 ? lastQuestion(messages) : begin;
   return { kept: messages.slice(start), dropped: messages.slice(0, start) };
 }
 
-/** What the small model is asked to summarise older messages: as much of their end as it takes. */
+function lastQuestion(messages: readonly ModelMessage[]): number {
+  return Math.max(
+    0,
+    messages.findLastIndex(({ role }) => role === 'user'),
+  );
+}
+
+/** Messages in as few parts as the small model can take, each beside the summary of those before. */
+export function summaryParts(model: Model, messages: readonly ModelMessage[]): ModelMessage[][] {
+  const room = historyTokens(model, { system: SUMMARY_INSTRUCTIONS, maxTokens: SUMMARY_TOKENS });
+  const parts: ModelMessage[][] = [];
+  let left = 0;
+  for (const message of messages) {
+    const tokens = messageTokens(message.content);
+    const part = parts.at(-1);
+    if (part !== undefined && tokens <= left) {
+      part.push(message);
+      left -= tokens;
+    } else {
+      parts.push([message]);
+      left = room - SUMMARY_TOKENS - tokens;
+    }
+  }
+  return parts;
+}
+
+/** What the small model is asked to make one summary of. */
 export function summaryRequest(
-  model: Model,
   messages: readonly ModelMessage[],
-  signal: AbortSignal,
+  { earlier, signal, tenantId }: SummaryContext,
 ): ModelRequest {
-  const system = SUMMARY_INSTRUCTIONS;
-  const maxTokens = SUMMARY_TOKENS;
-  const fitted = fitHistory(messages, { maxTokens: historyTokens(model, { system, maxTokens }) });
-  const content = fitted.kept.map((each) => `${each.role}: ${each.content}`).join('\n\n');
-  return { system, messages: [{ role: 'user', content }], maxTokens, signal };
+  const before = earlier === undefined ? [] : [`What was said before, as a summary:\n${earlier}`];
+  const said = messages.map(({ role, content }) => `${role}: ${content}`);
+  return {
+    system: SUMMARY_INSTRUCTIONS,
+    messages: [{ role: 'user', content: [...before, ...said].join('\n\n') }],
+    maxTokens: SUMMARY_TOKENS,
+    signal,
+    tenantId,
+  };
 }

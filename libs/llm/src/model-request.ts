@@ -50,6 +50,8 @@ export interface ModelRequest extends ModelParameters {
   /** Whose own key is used where the tenant has one. Default: the operator's. */
   tenantId?: string | undefined;
   system: string;
+  /** A summary of what was said before the messages. */
+  earlier?: string | undefined;
   messages: readonly ModelMessage[];
   /** A model asked for by name. It answers, or the request fails: it is never swapped. */
   model?: string | undefined;

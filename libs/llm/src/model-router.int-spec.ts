@@ -141,15 +141,26 @@ describe('The router, calling', () => {
     server.script(() => [{ text: 'A short summary.' }]);
     const messages = [{ role: 'user' as const, content: 'A long story.' }];
 
-    await expect(slm().summarise(messages, { signal: signal() })).resolves.toBe('A short summary.');
+    const summary = await slm().summarise(messages, { signal: signal(), earlier: 'It began.' });
+
+    expect(summary).toMatchObject({
+      text: 'A short summary.',
+      model: 'slm/soma-slm-utility',
+      usages: [{ output_tokens: expect.any(Number) }],
+    });
     expect(server.calls.at(-1)?.model).toBe('soma-slm-utility');
+    expect(server.calls.at(-1)?.message).toMatch(/It began\.[^]*A long story\./);
   });
 
   it('summarises by itself when the small model fails', async () => {
     server.script(() => [{ status: 500 }]);
     const messages = [{ role: 'user' as const, content: 'The launch is on Friday.' }];
 
-    await expect(slm().summarise(messages, { signal: signal() })).resolves.toContain('on Friday');
+    const summary = await slm().summarise(messages, { signal: signal(), earlier: 'Ada leads it.' });
+
+    expect(summary.text).toContain('on Friday');
+    expect(summary.text).toContain('Ada leads it.');
+    expect(summary.usages).toEqual([]);
   });
 });
 

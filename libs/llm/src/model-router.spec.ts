@@ -112,6 +112,6 @@ describe('The router', () => {
       signal: new AbortController().signal,
     });
 
-    expect(summary).toContain('40,000 euros');
+    expect(summary.text).toContain('40,000 euros');
   });
 });

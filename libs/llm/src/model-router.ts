@@ -1,11 +1,17 @@
 import { type Breaker, type BreakerOptions, createBreaker, TransientError } from '@soma/kernel';
 import { answerExtractively } from './extractive/extractive-model.ts';
-import { summarise as summariseExtractively } from './extractive/tasks.ts';
-import { summaryRequest } from './history.ts';
+import { extendPoints } from './extractive/tasks.ts';
+import { type SummaryContext, summaryParts, summaryRequest } from './history.ts';
 import { configuredModel, type Model, namedModel, toModel } from './model-catalog.ts';
 import { type KeySource, type ProviderAccess, tenantAccess } from './key-source.ts';
 import { ModelFailure, toModelFailure } from './model-failure.ts';
-import type { ModelEvent, ModelMessage, ModelParameters, ModelRequest } from './model-request.ts';
+import type {
+  ModelEvent,
+  ModelMessage,
+  ModelParameters,
+  ModelRequest,
+  ModelUsage,
+} from './model-request.ts';
 import { cardOf, currentModel, isRetired, type KeyedProviderName } from './models.ts';
 import { checkParameters, parametersFor } from './parameters.ts';
 import { callProvider, type ProviderCall } from './provider-call.ts';
@@ -22,6 +28,16 @@ export interface ModelRouterOptions {
   onCircuitState?: NonNullable<BreakerOptions['onState']>;
   now?: () => Date;
 }
+
+/** A summary, and what the calls that made it have used: none where no model was asked. */
+interface Summary {
+  text: string;
+  /** The one that those calls were made to. */
+  model: string;
+  usages: readonly ModelUsage[];
+}
+
+const MAX_SUMMARY_LENGTH = 8_000;
 
 /** Chooses models and calls them. What to do when a call fails is its caller's decision. */
 export class ModelRouter {
@@ -138,24 +154,26 @@ export class ModelRouter {
    *
    * @throws The signal's reason; nothing else keeps a turn from going on.
    */
-  async summarise(
-    messages: readonly ModelMessage[],
-    { signal, tenantId }: Pick<ModelRequest, 'signal' | 'tenantId'>,
-  ): Promise<string> {
-    if (!this.#providers.has('slm')) {
-      return summariseExtractively(messages);
-    }
+  async summarise(messages: readonly ModelMessage[], context: SummaryContext): Promise<Summary> {
+    const usages: ModelUsage[] = [];
     const model = toModel(cardOf('slm', this.#settings.SLM_UTILITY_MODEL));
+    let text = context.earlier;
     try {
-      const request = { ...summaryRequest(model, messages, signal), tenantId };
-      return await textOf(this.startCall(model, request));
+      const parts = this.#providers.has('slm') ? summaryParts(model, messages) : [];
+      for (const part of parts) {
+        const request = summaryRequest(part, { ...context, earlier: text });
+        const answer = await readWhole(this.startCall(model, request));
+        usages.push(...answer.usages);
+        ({ text } = answer);
+      }
+      if (usages.length > 0) return { text: bounded(text ?? ''), model: model.id, usages };
     } catch (error) {
-      signal.throwIfAborted();
+      context.signal.throwIfAborted();
       if (!(error instanceof ModelFailure)) {
         throw error;
       }
-      return summariseExtractively(messages);
     }
+    return { text: bounded(extendPoints(messages, context.earlier)), model: model.id, usages };
   }
 
   #defaultModel(provider: KeyedProviderName): Model {
@@ -208,10 +226,19 @@ async function* guarded(breaker: Breaker, call: ProviderCall): AsyncGenerator<Mo
   }
 }
 
-async function textOf(events: AsyncIterable<ModelEvent>): Promise<string> {
+async function readWhole(
+  events: AsyncIterable<ModelEvent>,
+): Promise<{ text: string; usages: ModelUsage[] }> {
   let text = '';
+  const usages: ModelUsage[] = [];
   for await (const event of events) {
     text += event.type === 'text' ? event.text : '';
+    if (event.type === 'finish') usages.push(event.usage);
   }
-  return text;
+  return { text, usages };
+}
+
+/** A sentence can be as long as its author likes. */
+function bounded(summary: string): string {
+  return summary.slice(0, MAX_SUMMARY_LENGTH).toWellFormed();
 }

@@ -8,14 +8,22 @@ type PromptMessage = Prompt[number];
 
 /** What a provider is told: instructions, conversation, task, and what was said since. */
 export function promptOf(request: ModelRequest): Prompt {
-  const { system, messages, task, outputSchema, steps = [] } = request;
-  const instructions = outputSchema ? `${system}\n\n${schemaInstruction(outputSchema)}` : system;
+  const { messages, task, steps = [] } = request;
+  const instructions = instructionsOf(request);
   const said = task === undefined ? messages : [...messages, taskMessage(task)];
   return [
     ...(instructions === '' ? [] : [{ role: 'system' as const, content: instructions }]),
     ...said.map(toPrompt),
     ...steps.flatMap(stepPrompt),
   ];
+}
+
+function instructionsOf({ system, earlier, outputSchema }: ModelRequest): string {
+  return [
+    ...(system === '' ? [] : [system]),
+    ...(earlier === undefined ? [] : [`Earlier in this conversation:\n${earlier}`]),
+    ...(outputSchema ? [schemaInstruction(outputSchema)] : []),
+  ].join('\n\n');
 }
 
 function toPrompt({ role, content }: ModelMessage): PromptMessage {

@@ -16,9 +16,10 @@ export function stepTokens(steps: readonly ModelStep[] = []): number {
 
 /** What a call cost where nobody counted. */
 export function estimateUsage(request: ModelRequest, answer: string): ModelUsage {
+  const instructions = `${request.system}${request.earlier ?? ''}`;
   const input = request.messages.reduce((sum, { content }) => sum + messageTokens(content), 0);
   return {
-    input_tokens: input + estimateTokenCount(request.system) + stepTokens(request.steps),
+    input_tokens: input + estimateTokenCount(instructions) + stepTokens(request.steps),
     output_tokens: estimateTokenCount(answer),
     cached_input_tokens: 0,
     estimated: true,

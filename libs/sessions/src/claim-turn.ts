@@ -11,6 +11,7 @@ import { Injectable } from '@nestjs/common';
 import type { RowEvent } from '@soma/contracts';
 import { TenantTransaction, type Write } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
+import type { CallUsage } from './model-calls.ts';
 import type { PersonaRow } from './persona-row.ts';
 import { RowAnnouncer } from './row-announcer.ts';
 import type { SessionName } from './timeline.ts';
@@ -18,6 +19,13 @@ import type { OutboxRow } from './timeline-row.ts';
 import { type ClaimableTurn, findClaimable } from './find-claimable.ts';
 import { assistantRow, INSERT_ROW, prepareRow, type TurnOrigin } from './turn-rows.ts';
 import { keptLength, type TurnStep } from './turn-step.ts';
+
+/** The beginning of a session in a few words. */
+export interface SessionSummary {
+  /** The `seq` of the message whose turn is the last that is covered. */
+  throughSeq: number;
+  text: string;
+}
 
 /** A turn in the hands of one worker. Each write of it names `attempt`. */
 export interface ClaimedTurn extends TurnOrigin {
@@ -32,8 +40,14 @@ export interface ClaimedTurn extends TurnOrigin {
   ageMs: number;
   /** The message that opened it. */
   request: RowEvent;
-  /** Earlier messages and answers, in the order of their turns. */
+  /** What was said before `history`; null where nothing was, or nobody has summarised it yet. */
+  summary: SessionSummary | null;
+  /** Messages and answers since, in the order of their turns: the newest of them. */
   history: RowEvent[];
+  /** Whether there may be messages that are neither in the summary nor in `history`. */
+  hasOlder: boolean;
+  /** What its model calls have used so far, as far as anybody knows. */
+  usage: CallUsage;
   steps: TurnStep[];
   persona: PersonaRow | null;
   /** W3C headers of the trace in which the message came. */

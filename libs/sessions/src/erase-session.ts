@@ -8,6 +8,8 @@ const TABLES_WITH_CONTENT = [
   'turns',
   'turn_steps',
   'open_calls',
+  // After the turns: a worker that keeps a summary has its turn locked meanwhile.
+  'session_summaries',
   'session_events',
   'idempotency_keys',
   'stream_tickets',

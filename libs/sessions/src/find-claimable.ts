@@ -1,11 +1,12 @@
 import type { RowEvent } from '@soma/contracts';
 import type { EntityManager } from 'typeorm';
-import type { ClaimedTurn } from './claim-turn.ts';
+import type { ClaimedTurn, SessionSummary } from './claim-turn.ts';
+import type { CallUsage } from './model-calls.ts';
 import { PERSONA_COLUMNS, type PersonaRow } from './persona-row.ts';
 import type { SessionName } from './timeline.ts';
 import type { TurnStep } from './turn-step.ts';
 
-/** Messages, and as many answers, that a claim reads at most; the window by tokens is the worker's. */
+/** Earlier messages, and as many answers, that a claim reads at most; the window by tokens is the worker's. */
 const HISTORY_TURNS = 200;
 
 /** A turn that can be taken, with all that a worker has to know of it. */
@@ -21,6 +22,8 @@ interface TurnRow {
   age_ms: number;
   has_died: boolean;
   trace_headers: Record<string, string> | null;
+  summary: SessionSummary | null;
+  usage: Omit<CallUsage, 'estimated'> & { estimated: boolean };
   messages: RowEvent[];
   answers: RowEvent[] | null;
   steps: TurnStep[] | null;
@@ -41,22 +44,25 @@ export async function findClaimable(
     throw new Error('A turn has no message.');
   }
   return {
-    tenantId,
-    sessionId,
+    ...{ tenantId, sessionId, seq: row.seq, attempt: row.attempt, deaths: row.deaths },
     turnId: request.event_id,
     personaId: request.persona_id,
     subject: request.principal.subject,
-    seq: row.seq,
-    attempt: row.attempt,
-    deaths: row.deaths,
     ageMs: row.age_ms,
     hasDied: row.has_died,
     traceHeaders: row.trace_headers ?? {},
     request,
+    summary: row.summary,
     history: inTurns(row.messages.slice(0, -1), row.answers ?? []),
+    hasOlder: row.messages.length > HISTORY_TURNS,
+    usage: toUsage(row.usage),
     steps: row.steps ?? [],
     persona: row.persona,
   };
+}
+
+function toUsage({ estimated, ...usage }: TurnRow['usage']): CallUsage {
+  return estimated ? { ...usage, estimated } : usage;
 }
 
 /** Messages may have queued up before their answers: each answer belongs behind its own message. */
@@ -83,18 +89,31 @@ const FIND_CLAIMABLE = `
         OR (ready_at <= clock_timestamp()
             AND $3 > (SELECT count(*) FROM conversation.turns
                        WHERE tenant_id = $1 AND state = 'running' AND owner IS NOT NULL))
+  ), covered AS (
+    SELECT through_seq, summary FROM conversation.session_summaries
+     WHERE tenant_id = $1 AND session_id = $2
   )
   SELECT turn.seq, attempt, deaths, has_died, trace_headers,
          coalesce(extract(epoch FROM clock_timestamp() - first_claimed_at) * 1000, 0)::float8
            AS age_ms,
+         (SELECT json_build_object('throughSeq', through_seq, 'text', summary) FROM covered)
+           AS summary,
+         (SELECT json_build_object(
+                   'input_tokens', coalesce(sum(input_tokens), 0),
+                   'output_tokens', coalesce(sum(output_tokens), 0),
+                   'cached_input_tokens', coalesce(sum(cached_input_tokens), 0),
+                   'estimated', coalesce(bool_or(estimated), false))
+            FROM conversation.model_calls AS call
+           WHERE call.tenant_id = $1 AND call.turn_id = turn.turn_id) AS usage,
          (SELECT json_agg(envelope ORDER BY seq)
             FROM (SELECT seq, envelope FROM conversation.session_events
                    WHERE tenant_id = $1 AND session_id = $2 AND type = 'user.message'
-                     AND seq <= turn.seq
-                   ORDER BY seq DESC LIMIT ${HISTORY_TURNS}) AS message) AS messages,
+                     AND seq <= turn.seq AND seq > coalesce((SELECT through_seq FROM covered), 0)
+                   ORDER BY seq DESC LIMIT ${HISTORY_TURNS + 1}) AS message) AS messages,
          (SELECT json_agg(envelope)
             FROM (SELECT envelope FROM conversation.session_events
                    WHERE tenant_id = $1 AND session_id = $2 AND type = 'assistant.final'
+                     AND seq > coalesce((SELECT through_seq FROM covered), 0)
                    ORDER BY seq DESC LIMIT ${HISTORY_TURNS}) AS answer) AS answers,
          (SELECT json_agg(content ORDER BY step) FROM conversation.turn_steps
            WHERE tenant_id = $1 AND session_id = $2 AND seq = turn.seq) AS steps,

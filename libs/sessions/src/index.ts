@@ -5,7 +5,7 @@ export { type ClaimedTurn, ClaimTurn } from './claim-turn.ts';
 export { ErasureLedger } from './erasure-ledger.ts';
 export { type FairShare, FindTurns } from './find-turns.ts';
 export { bodyHash, type Idempotency } from './idempotency.ts';
-export type { ModelCallRecord } from './model-calls.ts';
+export { addUsage, type ModelCallRecord } from './model-calls.ts';
 export type { PersonaRow } from './persona-row.ts';
 export { type PersonaName, Personas } from './personas.ts';
 export { sessionNotFound } from './problems.ts';
@@ -20,6 +20,7 @@ export { type SessionHead, SessionHeads, type SessionName, Timeline } from './ti
 export type { OutboxRow, TimelineRow } from './timeline-row.ts';
 export { type HeldTurn, WorkerLeases } from './worker-leases.ts';
 export { type CallName, ToolResults } from './tool-results.ts';
+export { TurnHistory } from './turn-history.ts';
 export { TurnLostError } from './turn-fence.ts';
 export { isAnswer, type TurnStep } from './turn-step.ts';
 export type { Witness } from './witness.ts';

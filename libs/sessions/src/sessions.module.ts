@@ -13,6 +13,7 @@ import { Sessions } from './sessions.ts';
 import { StreamTickets } from './stream-tickets.ts';
 import { SessionHeads, Timeline } from './timeline.ts';
 import { ToolResults } from './tool-results.ts';
+import { TurnHistory } from './turn-history.ts';
 import { WorkerLeases } from './worker-leases.ts';
 import { WriteTurn } from './write-turn.ts';
 
@@ -31,6 +32,7 @@ const PROVIDERS = [
   StreamTickets,
   Timeline,
   ToolResults,
+  TurnHistory,
   WorkerLeases,
   WriteTurn,
 ];

@@ -271,6 +271,31 @@ describe('turns', () => {
     expect((await events(sessionId)).at(-1)).toMatchObject({ type: 'assistant.started', keep: 6 });
   });
 
+  it('tells of what a summary covers no more, and what all calls of a turn have used', async () => {
+    const sessionId = newIdentifier();
+    const say3 = ['first', 'second', 'third'].map((message) => () => say(sessionId, message));
+    for (const sayNext of say3) await sayNext();
+    await answer(await claimed(sessionId, 'w-told'), 'one');
+    await answer(await claimed(sessionId, 'w-told'), 'two');
+    const usage = { input_tokens: 10, output_tokens: 2, cached_input_tokens: 1 };
+    const call = { outcome: 'finished', usage } as const;
+    const third = await claimed(sessionId, 'w-told');
+    const text = 'first was answered';
+    const told = await turns.saveSummary(third, {
+      ...{ throughSeq: 1, text, call: { ...call, summarisedTo: 1 } },
+    });
+    const again = await turns.restart(told, call);
+    await turns.handBack(again);
+
+    const next = await claimed(sessionId, 'w-told');
+
+    expect([third.summary, third.history.length]).toEqual([null, 4]);
+    expect(next).toMatchObject({ hasOlder: false, summary: { throughSeq: 1, text } });
+    expect(next.history.map(({ message }) => message)).toEqual(['second', 'two']);
+    expect(next.usage).toEqual({ input_tokens: 20, output_tokens: 4, cached_input_tokens: 2 });
+    expect(next.usage).toEqual(again.usage);
+  });
+
   it('opens a new attempt in the same hands', async () => {
     const sessionId = newIdentifier();
     await say(sessionId);
@@ -339,10 +364,17 @@ describe('turns', () => {
     const sessionId = newIdentifier();
     await say(sessionId, 'a secret');
     const turn = await claimed(sessionId, 'w-delete');
+    const summary = { throughSeq: 0, text: 'a secret' };
+    await turns.saveSummary(turn, summary);
+    const summaries = () =>
+      owner.query(`SELECT FROM conversation.session_summaries WHERE session_id = $1`, [sessionId]);
+    await expect(summaries()).resolves.toHaveLength(1);
 
     await sessions.delete(acme, sessionId, nobody);
 
     await expect(answer(turn)).rejects.toThrow(TurnLostError);
+    await expect(turns.saveSummary(turn, summary)).rejects.toThrow(TurnLostError);
+    await expect(summaries()).resolves.toEqual([]);
     await expect(say(sessionId)).rejects.toMatchObject({ status: 409, code: 'session_deleted' });
     await expect(sessions.find('acme', sessionId)).resolves.toBeNull();
     await expect(timeline.find('acme', sessionId)).resolves.toBeNull();

@@ -12,8 +12,8 @@ import { retryTransient, TransientError } from '@soma/kernel';
 import { isDatabaseFault, TenantTransaction, type Write } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { beginWait, insertStep, prepareCalls, type TurnWait } from './begin-wait.ts';
-import { type ClaimedTurn, startedContent } from './claim-turn.ts';
-import { bookModelCall, type ModelCallRecord } from './model-calls.ts';
+import { type ClaimedTurn, type SessionSummary, startedContent } from './claim-turn.ts';
+import { addUsage, bookModelCall, type ModelCallRecord } from './model-calls.ts';
 import { RowAnnouncer } from './row-announcer.ts';
 import type { OutboxRow, RowContent } from './timeline-row.ts';
 import { leaveRunning, takeSeqOf, TurnLostError } from './turn-fence.ts';
@@ -36,6 +36,12 @@ type Work<Result> = (manager: EntityManager, write: Write) => Promise<Result>;
 const RESTART = `attempt = attempt + 1, started_seq = (
   SELECT last_seq FROM conversation.sessions AS session
    WHERE (session.tenant_id, session.session_id) = (turns.tenant_id, turns.session_id))`;
+
+const SAVE_SUMMARY = `
+  INSERT INTO conversation.session_summaries (tenant_id, session_id, through_seq, summary)
+  VALUES ($1, $2, $3, $4)
+  ON CONFLICT (tenant_id, session_id)
+    DO UPDATE SET through_seq = EXCLUDED.through_seq, summary = EXCLUDED.summary`;
 
 interface WrittenRows {
   content: RowContent;
@@ -105,7 +111,12 @@ export class WriteTurn {
       return [insertRow(write, { content, seq: startedSeq })];
     };
     const stored = await this.#writeRows(turn, { content, work }, signal);
-    return { ...turn, attempt: turn.attempt + 1, startedSeq: stored ?? startedSeq };
+    return {
+      ...turn,
+      attempt: turn.attempt + 1,
+      startedSeq: stored ?? startedSeq,
+      usage: addUsage(turn.usage, call.usage),
+    };
   }
 
   /** Keeps a finished step. A later attempt goes on after it, and earlier deaths are forgiven. */
@@ -115,6 +126,26 @@ export class WriteTurn {
       insertStep(write, turn, step);
     });
     return { ...turn, deaths: 0, steps: [...turn.steps, step], keep: turn.keep + step.kept };
+  }
+
+  /**
+   * Keeps a summary of the session, which covers more than the one before, and books the call that
+   * made it, where there was one.
+   */
+  async saveSummary(
+    turn: ClaimedTurn,
+    { call, ...summary }: SessionSummary & { call?: ModelCallRecord },
+    signal?: AbortSignal,
+  ): Promise<ClaimedTurn> {
+    await this.#retry(turn, signal, async (manager, write) => {
+      // It changes nothing of the turn, but locks it: a deletion of the session waits, and erases both.
+      await leaveRunning(manager, turn, 'attempt = attempt');
+      write(SAVE_SUMMARY, [turn.tenantId, turn.sessionId, summary.throughSeq, summary.text]);
+      if (call !== undefined) {
+        bookModelCall(write, turn, call);
+      }
+    });
+    return { ...turn, summary, usage: addUsage(turn.usage, call?.usage) };
   }
 
   /** Lets another worker go on at once. It does not count as a death. */

@@ -55,9 +55,10 @@ describe('a turn with tools', () => {
   };
 
   it('asks for a tool, waits, and goes on with what the tool has said', async () => {
+    const tokens = { input_tokens: 10, output_tokens: 2, cached_input_tokens: 1 };
     const message = attempts(
-      [{ text: 'Let me ' }, { text: 'see. ' }, call({ word: 'Köln' })],
-      [{ text: 'It is a ' }, { text: 'city.' }],
+      [{ text: 'Let me ' }, { text: 'see. ' }, call({ word: 'Köln' }), { usage: tokens }],
+      [{ text: 'It is a ' }, { text: 'city.' }, { usage: tokens }],
     );
     const { session_id } = await worker.say(message);
     const [request] = (await executor.requestsOf(session_id)) as [ToolRequest];
@@ -75,6 +76,9 @@ describe('a turn with tools', () => {
     });
     expect(events[4]?.keep).toBe('Let me see. '.length);
     expect(events[5]?.message).toBe('Let me see. It is a city.');
+    expect(events[5]?.metadata['usage']).toEqual({
+      ...{ input_tokens: 20, output_tokens: 4, cached_input_tokens: 2 },
+    });
     expect(request).toMatchObject({
       ...{ tenant_id: 'acme', attempt: 1, seq: 3, cursor: '3.0', arguments: { word: 'Köln' } },
       ...{ turn_id: events[0]?.event_id, principal: { subject: 'ada' } },

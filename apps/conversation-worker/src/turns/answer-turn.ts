@@ -32,6 +32,7 @@ import { countToolSteps, toAwaitedCalls } from '../tools/tool-steps.ts';
 import { AnswerStream } from './answer-stream.ts';
 import { BuildRequest, parametersOf } from './build-request.ts';
 import { checkOutput } from './check-output.ts';
+import type { HeldAttempt } from './held-attempt.ts';
 import { answered, endless, failed, invalidOutput } from './turn-endings.ts';
 
 /** Calls of one turn in one worker, a repair included. */
@@ -51,11 +52,6 @@ const lostPieces = counter({
   name: 'soma_answer_pieces_lost_total',
   help: 'Pieces of answers that Kafka did not take; readers get them by the next whole text',
 });
-
-/** A turn in this worker's hands, always under its latest attempt. */
-export interface HeldAttempt {
-  turn: ClaimedTurn;
-}
 
 /** How a call went: the turn's whole text with its finish, or why there is none. */
 type CallOutcome =
@@ -90,11 +86,7 @@ export class AnswerTurn {
   async execute(held: HeldAttempt, signal: AbortSignal): Promise<TurnEnding | TurnWait> {
     for (let call = 1; ; call++) {
       const candidates = this.router.candidates(parametersOf(held.turn));
-      const outcome = await this.call(
-        held.turn,
-        candidates[(call - 1) % candidates.length],
-        signal,
-      );
+      const outcome = await this.call(held, candidates[(call - 1) % candidates.length], signal);
       const next =
         outcome.kind === 'answered'
           ? await this.finish(held, outcome)
@@ -104,12 +96,13 @@ export class AnswerTurn {
   }
 
   private async call(
-    turn: ClaimedTurn,
+    held: HeldAttempt,
     model: Model | undefined,
     signal: AbortSignal,
   ): Promise<CallOutcome> {
     if (model === undefined) throw new Error('There is always a model: the extractive one.');
-    const request = await this.buildRequest.execute(turn, model, signal);
+    const request = await this.buildRequest.execute(held, model, signal);
+    const { turn } = held;
     const headers = traceHeaders();
     const answer = new AnswerStream(turn, keptText(turn), (record) => {
       this.producer.send({ ...record, headers }).catch(() => {

@@ -1,17 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { RowEvent } from '@soma/contracts';
-import {
-  fitHistory,
-  historyTokens,
-  type Model,
-  type ModelMessage,
-  type ModelParameters,
-  type ModelRequest,
-  ModelRouter,
-} from '@soma/llm';
+import { historyTokens, type Model, type ModelParameters, type ModelRequest } from '@soma/llm';
 import type { ClaimedTurn } from '@soma/sessions';
 import { OfferedTools } from '../tools/offered-tools.ts';
 import { toModelSteps } from '../tools/tool-steps.ts';
+import { FitConversation } from './fit-conversation.ts';
+import type { HeldAttempt } from './held-attempt.ts';
 import { TURN_LIMITS, type TurnLimits } from './turn-limits.ts';
 
 const DEFAULT_INSTRUCTIONS = 'You are a helpful assistant. Answer clearly and to the point.';
@@ -34,30 +27,26 @@ export function parametersOf({ persona }: ClaimedTurn): ModelParameters & { mode
 export class BuildRequest {
   constructor(
     @Inject(TURN_LIMITS) private readonly limits: TurnLimits,
-    private readonly router: ModelRouter,
+    private readonly fit: FitConversation,
     private readonly offered: OfferedTools,
   ) {}
 
-  /** What is too old for the model's window is summarised in front of the rest. */
-  async execute(turn: ClaimedTurn, model: Model, signal: AbortSignal): Promise<ModelRequest> {
-    const { tenantId } = turn;
+  /** @param held - Its turn gets a new summary where the conversation no longer fits the window. */
+  async execute(held: HeldAttempt, model: Model, signal: AbortSignal): Promise<ModelRequest> {
+    const { turn } = held;
     const parameters = parametersOf(turn);
     const own = turn.persona?.instructions ?? '';
-    const instructions = own === '' ? DEFAULT_INSTRUCTIONS : own;
+    const system = own === '' ? DEFAULT_INSTRUCTIONS : own;
     const steps = toModelSteps(turn.steps);
-    const { maxTokens: answerTokens } = parameters;
-    const window = historyTokens(model, { system: instructions, maxTokens: answerTokens, steps });
+    const window = historyTokens(model, { system, maxTokens: parameters.maxTokens, steps });
     const maxTokens = Math.min(this.limits.HISTORY_MAX_TOKENS, window);
-    const { kept, dropped } = fitHistory(messagesOf(turn), { maxTokens });
-    const system =
-      dropped.length === 0
-        ? instructions
-        : `${instructions}\n\nEarlier in this conversation:\n${await this.router.summarise(dropped, { signal, tenantId })}`;
+    const messages = await this.fit.execute(held, maxTokens, signal);
     return {
       ...parameters,
-      tenantId,
+      tenantId: turn.tenantId,
       system,
-      messages: kept,
+      earlier: held.turn.summary?.text,
+      messages,
       steps,
       tools: this.offered.of(turn),
       task: turn.request.action,
@@ -65,17 +54,4 @@ export class BuildRequest {
       signal,
     };
   }
-}
-
-function messagesOf({ history, request }: ClaimedTurn): ModelMessage[] {
-  const earlier = history.map(toMessage);
-  // An action's words are the model library's: it says them to each model in its own way.
-  return request.action === undefined ? [...earlier, toMessage(request)] : earlier;
-}
-
-function toMessage({ type, message, attachments = [] }: RowEvent): ModelMessage {
-  return {
-    role: type === 'user.message' ? 'user' : 'assistant',
-    content: [message, ...attachments.map((url) => `[attached: ${url}]`)].join('\n'),
-  };
 }

@@ -18,7 +18,8 @@ import {
   type TurnWait,
   WriteTurn,
 } from '@soma/sessions';
-import { AnswerTurn, type HeldAttempt } from './answer-turn.ts';
+import { AnswerTurn } from './answer-turn.ts';
+import type { HeldAttempt } from './held-attempt.ts';
 import { TurnAborted } from './running-turns.ts';
 import { failed } from './turn-endings.ts';
 import { TURN_LIMITS, type TurnLimits } from './turn-limits.ts';

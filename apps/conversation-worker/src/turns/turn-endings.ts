@@ -1,7 +1,7 @@
 import type { RowEvent } from '@soma/contracts';
 import type { FieldProblem } from '@soma/kernel';
 import type { Model, ModelFinish } from '@soma/llm';
-import type { ClaimedTurn, ModelCallRecord, TurnEnding } from '@soma/sessions';
+import { addUsage, type ClaimedTurn, type ModelCallRecord, type TurnEnding } from '@soma/sessions';
 import type { OutputCheck } from './check-output.ts';
 
 type JsonValue = RowEvent['metadata'][string];
@@ -34,16 +34,16 @@ export function invalidOutput(issues: FieldProblem[], call: ModelCallRecord): Tu
   return { ...ending, call };
 }
 
-/** An answer, with what it cost and what was made of it. */
+/** An answer, with what all calls of its turn have used and what was made of it. */
 export function answered(
-  { request: { action } }: ClaimedTurn,
+  { request: { action }, usage }: ClaimedTurn,
   { text, finish, model }: { text: string; finish: ModelFinish; model: Model },
   output: OutputCheck,
 ): TurnEnding {
   const metadata: RowEvent['metadata'] = {
     model: model.id,
     finish_reason: finish.finish_reason,
-    usage: { ...finish.usage },
+    usage: { ...addUsage(usage, finish.usage) },
     ...(finish.omitted_parameters.length > 0 && {
       omitted_parameters: [...finish.omitted_parameters],
     }),

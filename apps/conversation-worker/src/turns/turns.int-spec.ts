@@ -16,6 +16,28 @@ import {
   type WorkerServers,
 } from '../spec-support.ts';
 
+const UTILITY_MODEL = 'soma-slm-utility';
+
+/** So many turns that nobody has summarised, which cost few tokens each. */
+const LONG_AGO = `
+  WITH turn AS (
+    INSERT INTO conversation.turns
+      (tenant_id, session_id, seq, turn_id, state, accepted_at, started_seq)
+    SELECT tenant_id, session_id, seq + 10 + fact, 'fact-' || fact, 'cancelled', now(), NULL
+      FROM conversation.turns, generate_series(0, 449) AS fact WHERE session_id = $1
+    RETURNING *
+  ), row AS (
+    INSERT INTO conversation.session_events
+      (tenant_id, session_id, seq, event_id, turn_id, type, envelope, occurred_at, published_at)
+    SELECT tenant_id, session_id, turn.seq, turn.turn_id, turn.turn_id, 'user.message',
+           (SELECT jsonb_build_object('seq', turn.seq, 'event_id', turn.turn_id, 'turn_id',
+                     turn.turn_id, 'message', 'Fact ' || substr(turn.turn_id, 6) || '.')
+              || jsonb_build_object('type', 'user.message', 'role', 'user'))::json,
+           now(), now()
+      FROM turn
+  )
+  UPDATE conversation.sessions SET last_seq = 1000 WHERE session_id = $1`;
+
 describe('the worker', () => {
   const running = new AsyncDisposableStack();
   let servers: WorkerServers;
@@ -25,7 +47,8 @@ describe('the worker', () => {
   beforeAll(async () => {
     servers = await startServers(running);
     ({ models } = servers);
-    worker = await startWorker(running, servers);
+    const slm = { SLM_API_KEY: 'key', SLM_BASE_URL: models.url };
+    worker = await startWorker(running, servers, { settings: slm });
   });
 
   afterAll(() => running.disposeAsync());
@@ -135,6 +158,7 @@ describe('the worker', () => {
     });
   });
 
+  const tokens = { input_tokens: 10, output_tokens: 2, cached_input_tokens: 0 };
   const person = {
     type: 'object',
     properties: { name: { type: 'string' } },
@@ -146,7 +170,10 @@ describe('the worker', () => {
 
   it('repairs an answer that is not valid by its schema, once', async () => {
     const { session_id } = await ask(
-      attempts([{ text: '{"name": 7}' }], [{ text: '{"name": "Ada"}' }]),
+      attempts(
+        [{ text: '{"name": 7}' }, { usage: { ...tokens, cached_input_tokens: 3 } }],
+        [{ text: '{"name": "Ada"}' }, { usage: tokens }],
+      ),
     );
 
     const events = await endOf(session_id);
@@ -154,7 +181,10 @@ describe('the worker', () => {
     expect(events.at(-1)).toMatchObject({
       type: 'assistant.final',
       message: '{"name": "Ada"}',
-      metadata: { output: { name: 'Ada' } },
+      metadata: {
+        output: { name: 'Ada' },
+        usage: { input_tokens: 20, output_tokens: 4, cached_input_tokens: 3 },
+      },
     });
     const repair = models.calls.findLast(({ body }) =>
       JSON.stringify(body).includes('not valid by the schema'),
@@ -194,20 +224,69 @@ describe('the worker', () => {
     expect(JSON.stringify(models.calls.at(-1)?.body)).toContain('The launch is on Friday.');
   });
 
-  it('summarises what is too old for the window, and says the rest word for word', async () => {
+  const systemOf = (message: string): string => {
+    const call = models.calls.findLast((each) => each.message === message);
+    const [system] = (call?.body['messages'] ?? []) as { content: string }[];
+    return system?.content ?? '';
+  };
+  const summaryCalls = () => models.calls.filter(({ model }) => model === UTILITY_MODEL);
+
+  it('summarises what is too old for the window once, and says the rest word for word', async () => {
+    const usage = { input_tokens: 100, output_tokens: 20, cached_input_tokens: 0 };
+    models.script(({ model }) =>
+      model === UTILITY_MODEL ? [{ text: 'The vault code is 4711.' }, { usage }] : undefined,
+    );
     const sessionId = newIdentifier();
     const told = `The vault code is 4711. ${'Some other words follow here. '.repeat(500)}`;
-    for (const [turn, message] of [told, told, told, 'What is the code?'].entries()) {
+    const before = summaryCalls().length;
+    for (const [turn, message] of [told, told, told, 'What is the code?', 'And now?'].entries()) {
       await say(message, sessionId);
       await endOf(sessionId, turn + 1);
     }
+    models.script(undefined);
 
+    const made = summaryCalls().slice(before);
     const call = models.calls.findLast(({ message }) => message === 'What is the code?');
-    const [system, ...rest] = (call?.body['messages'] ?? []) as { content: string }[];
-    expect(system?.content).toContain('Earlier in this conversation');
-    expect(system?.content.length).toBeLessThan(told.length);
+    const [, ...rest] = (call?.body['messages'] ?? []) as { content: string }[];
+    expect(made).toHaveLength(2);
+    expect(made[1]?.message).toContain('What was said before, as a summary:');
+    expect(systemOf('What is the code?')).toContain(
+      'Earlier in this conversation:\nThe vault code is 4711.',
+    );
+    expect(systemOf('And now?')).toContain('The vault code is 4711.');
     expect(rest.at(-1)?.content).toBe('What is the code?');
     expect(rest.length).toBeLessThan(7);
+    await expect(
+      servers.database.execute(
+        `SELECT model, output_tokens FROM conversation.model_calls
+          WHERE session_id = $1 AND summarised_to > 0`,
+        [sessionId],
+      ),
+    ).resolves.toEqual(made.map(() => ({ model: `slm/${UTILITY_MODEL}`, output_tokens: 20 })));
+  });
+
+  it('forgets nothing of a session that was long before it had a summary', async () => {
+    const sessionId = newIdentifier();
+    await say('The first of many.', sessionId);
+    await endOf(sessionId);
+    await servers.database.execute(LONG_AGO, [sessionId]);
+    const before = summaryCalls().length;
+
+    await say('Which facts do you know?', sessionId);
+    await endOf(sessionId, 2);
+    const made = summaryCalls().slice(before);
+    await say('And now?', sessionId);
+    await endOf(sessionId, 3);
+
+    const summarised = made.map(({ message }) => message).join('\n');
+    const call = models.calls.findLast(({ message }) => message === 'Which facts do you know?');
+    const told = `${summarised}\n${JSON.stringify(call?.body['messages'])}`;
+    const missing = Array.from({ length: 450 }, (_, fact) => `Fact ${fact}.`).filter(
+      (fact) => !told.includes(fact),
+    );
+    expect(missing).toEqual([]);
+    expect(summarised).toContain('user: The first of many.\n\nassistant: You said: The first');
+    expect(summaryCalls().length).toBe(before + made.length);
   });
 
   it('has a failed message answered once when its dead letter is replayed', async () => {

@@ -17,6 +17,7 @@ import { DeadLettersController } from '../dead-letters/dead-letters.controller.t
 import { CallDeadlines } from '../tools/call-deadlines.ts';
 import { type OfferedTool, OfferedTools } from '../tools/offered-tools.ts';
 import { ToolResultsController } from '../tools/tool-results.controller.ts';
+import { FitConversation } from './fit-conversation.ts';
 import { InboundController } from './inbound.controller.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
 import { ReplayTurn } from './replay-turn.ts';
@@ -43,6 +44,7 @@ export class TurnsModule implements OnApplicationBootstrap, BeforeApplicationShu
         AnswerTurn,
         BuildRequest,
         CallDeadlines,
+        FitConversation,
         LeaseKeeper,
         ReplayTurn,
         RunTurn,

@@ -70,7 +70,8 @@ export class MessagesController {
   @HttpCode(202)
   @Operation({
     summary: 'Ask for a summary, next steps or a status report',
-    description: "Works on all of the session's timeline. Its answer is streamed like any other.",
+    description:
+      "Works on all of the session's timeline, of which the model is told the older part as a summary. Its answer is streamed like any other.",
     headers: idempotencyHeader,
     bodyExample: { session_id: 'kick-off', action: 'summarize' },
     answer: accepted,

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { JsonSchema, ModelEvent, ModelRequest } from '../model-request.ts';
+import type { JsonSchema, ModelEvent, ModelMessage, ModelRequest } from '../model-request.ts';
 import { ModelText } from '../model-text.ts';
 import { estimateUsage } from '../usage.ts';
 import { answerLastMessage } from './answer.ts';
@@ -12,8 +12,10 @@ import { doTask } from './tasks.ts';
  * conversation always gets the same answer.
  */
 export async function* answerExtractively(request: ModelRequest): AsyncGenerator<ModelEvent> {
-  const { task, messages, outputSchema, signal } = request;
-  const text = task === undefined ? answerLastMessage(request) : doTask(task, messages);
+  const { task, outputSchema, signal } = request;
+  const messages = withSummary(request);
+  const text =
+    task === undefined ? answerLastMessage({ ...request, messages }) : doTask(task, messages);
   const answer = new ModelText().push(outputSchema ? fillSchema(outputSchema, text) : text);
   for (const piece of piecesOf(answer)) {
     // Other turns of this process go on between two words.
@@ -27,6 +29,11 @@ export async function* answerExtractively(request: ModelRequest): AsyncGenerator
     usage: estimateUsage(request, answer),
     omitted_parameters: [],
   };
+}
+
+/** It quotes sentences, and those of a summary are as good as any. */
+function withSummary({ earlier, messages }: ModelRequest): readonly ModelMessage[] {
+  return earlier === undefined ? messages : [{ role: 'user', content: earlier }, ...messages];
 }
 
 /**

@@ -5,6 +5,8 @@ import { rankByCentrality, topicsOf } from './rank.ts';
 import { type Sentence, sentencesOf } from './sentence.ts';
 
 const MAX_POINTS = 5;
+/** Of what is too old to be told word for word. */
+const MAX_KEPT_POINTS = 12;
 const MAX_TOPICS = 6;
 
 /** Does a quick action's work on a conversation. */
@@ -27,12 +29,19 @@ export function summarise(messages: readonly ModelMessage[]): string {
     : `${OPENINGS.summary}${count(messages.length, 'message')}:\n${summaryLines(sentences)}`;
 }
 
+/** The main points of messages, and of the points of those before, as a list. */
+export function extendPoints(messages: readonly ModelMessage[], earlier?: string): string {
+  const points = summaryLines(said(messages), MAX_KEPT_POINTS);
+  const all = [earlier, points].filter((text) => text !== undefined && text !== '').join('\n');
+  return summaryLines(sentencesOf([{ role: 'user', content: all }]), MAX_KEPT_POINTS);
+}
+
 /** The most central sentences as a list, in the order in which they were said. */
-export function summaryLines(sentences: readonly Sentence[]): string {
+export function summaryLines(sentences: readonly Sentence[], count = MAX_POINTS): string {
   const statements = sentences.filter(({ isQuestion }) => !isQuestion);
   const ranked = rankByCentrality(statements.length > 0 ? statements : sentences);
   const chosen = ranked.length > 0 ? ranked.map(({ sentence }) => sentence) : sentences;
-  return lines(chosen.slice(0, MAX_POINTS).toSorted((one, other) => one.position - other.position));
+  return lines(chosen.slice(0, count).toSorted((one, other) => one.position - other.position));
 }
 
 function nextSteps(messages: readonly ModelMessage[]): string {
