@@ -135,8 +135,11 @@ export class ConnectionsRepository {
     return rows.map((row) => this.complete(tenantId, row));
   }
 
-  /** Not every backend's credentials are in the row. */
-  private complete(tenantId: string, row: ConnectionRow): ConnectionRow {
+  /** Not every backend's credentials are in the row: which are set is said here alone. */
+  complete<Row extends Pick<ConnectionRow, 'name' | 'type' | 'credentials'>>(
+    tenantId: string,
+    row: Row,
+  ): Row {
     const credentials = this.secrets.setOf(tenantId, row, this.types.find(row.type));
     return { ...row, credentials };
   }

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import type { EntityManager } from 'typeorm';
+import { ConnectionsRepository } from '../connections/connections.repository.ts';
 import type { OfferedConnection } from './fitting-connection.ts';
 
 /** An entry that a tenant uses, with the connection that it uses it with. */
@@ -24,8 +25,11 @@ const SELECT = `
 /** The MCP servers that a tenant has installed. Every method takes the tenant's transaction. */
 @Injectable()
 export class McpInstallations {
+  constructor(private readonly connections: ConnectionsRepository) {}
+
   async list(manager: EntityManager, tenantId: string): Promise<InstallationRow[]> {
-    return manager.query<InstallationRow[]>(`${SELECT} ORDER BY entry_id`, [tenantId]);
+    const rows = await manager.query<InstallationRow[]>(`${SELECT} ORDER BY entry_id`, [tenantId]);
+    return rows.map((row) => this.complete(tenantId, row));
   }
 
   /** The installation, which nobody else makes, changes or removes until this transaction ends. */
@@ -71,7 +75,7 @@ export class McpInstallations {
       tenantId,
       entryId,
     ]);
-    return row;
+    return row && this.complete(tenantId, row);
   }
 
   /** Those of the names under which the tenant has a connection. */
@@ -85,5 +89,10 @@ export class McpInstallations {
       [tenantId, names],
     );
     return new Set(rows.map(({ name }) => name));
+  }
+
+  private complete(tenantId: string, row: InstallationRow): InstallationRow {
+    const { connection } = row;
+    return { ...row, connection: connection && this.connections.complete(tenantId, connection) };
   }
 }

@@ -14,6 +14,7 @@ import {
 } from '../spec-support.ts';
 
 const PATH = '/api/v1/connections';
+const INSTALL = '/api/v1/integrations/mcp/catalog/install';
 const BACKEND = 'INTEGRATIONS_SECRET_BACKEND_BACKEND_TYPE';
 
 const address = process.env['VAULT_ADDR'] ?? '';
@@ -255,6 +256,14 @@ describe('connections whose credentials are kept elsewhere', () => {
     expect(created).toMatchObject({ status: 201, body: shown });
     expect(await catalog.send('GET', path)).toMatchObject({ body: shown });
     expect(await leaseOf(catalog, body.name)).toEqual({ api_key: 'of the operator' });
+
+    // Whoever asks which credentials are set hears the same: a server of the catalog has them.
+    process.env['SOMA_SECRET__ACME__HUB__TOKEN'] = 'github_pat_1';
+    const install = { catalog_entry_id: 'github', connection_name: 'hub' };
+    await catalog.send('POST', PATH, { body: { name: 'hub', type: 'github', fields: {} } });
+    const entry = await catalog.send('POST', INSTALL, { body: install });
+    Reflect.deleteProperty(process.env, 'SOMA_SECRET__ACME__HUB__TOKEN');
+    expect(entry).toMatchObject({ status: 201, body: { status: 'ready' } });
 
     const headers = { 'if-match': created.headers.get('etag') ?? '' };
     const change = { headers, body: { rate_limit_rpm: 7 } };
