@@ -96,6 +96,53 @@ integrations:
     }
   });
 
+  it('are refused with every fault at once, also of what goes together', () => {
+    const servers = join(folder, 'servers.yaml');
+    writeFileSync(servers, 'servers: [{ name: wiki }]');
+    const environment = {
+      ...{ PORT: 'x', DATABASE_URL: 'no url', SOMA_MASTER_KEY: 'short' },
+      ...{ INTEGRATIONS_SECRET_BACKEND_BACKEND_TYPE: 'vault' },
+      ...{ INTEGRATIONS_TUNNEL_ENABLED: 'true', CLOUDFLARE_TOKEN: 'of another' },
+      CLOUDFLARE_TUNNEL_ID: '0199b1c2-7a53-7cc1-8d2e-0a9f4e1b2c3d',
+      INTEGRATIONS_CONNECTION_TYPES_DIR: join(folder, 'missing'),
+      INTEGRATIONS_MCP_CATALOG_SERVERS_FILE: servers,
+    };
+    const { NODE_ENV } = process.env;
+    delete process.env['NODE_ENV'];
+    const faults = faultsOf(environment);
+    process.env['NODE_ENV'] = NODE_ENV;
+
+    for (const fault of [
+      'PORT: must be a whole number',
+      'SOMA_MASTER_KEY: must be 32 random bytes in base64',
+      'INTEGRATIONS_SECRET_BACKEND_BACKEND_TYPE: vault needs VAULT_ADDR',
+      'INTEGRATIONS_TUNNEL_ENABLED: opens Soma to the internet',
+      'CLOUDFLARE_TUNNEL_ID: is not the tunnel that CLOUDFLARE_TOKEN is for',
+      'INTEGRATIONS_CONNECTION_TYPES_DIR: the folder cannot be read',
+      'INTEGRATIONS_MCP_CATALOG_SERVERS_FILE: servers.0.transport:',
+    ]) {
+      expect(faults).toContain(fault);
+    }
+  });
+
+  it('open a tunnel outside of development only where the operator allows it (P7)', () => {
+    const environment = { ...KEY, INTEGRATIONS_TUNNEL_ENABLED: 'true' };
+    const { NODE_ENV } = process.env;
+    const faultsIn = (mode: string | undefined, more: Record<string, string> = {}): string => {
+      process.env['NODE_ENV'] = mode;
+      if (mode === undefined) delete process.env['NODE_ENV'];
+      const faults = faultsOf({ ...environment, ...more });
+      process.env['NODE_ENV'] = NODE_ENV;
+      return faults;
+    };
+
+    expect(faultsIn(undefined)).toContain('INTEGRATIONS_TUNNEL_ENABLED: opens Soma');
+    expect(faultsIn('development')).toBe('');
+    expect(faultsIn(undefined, { INTEGRATIONS_TUNNEL_OUTSIDE_DEVELOPMENT: 'true' })).toBe('');
+    const half = faultsIn('development', { CLOUDFLARE_TOKEN: 'alone' });
+    expect(half).toContain('CLOUDFLARE_TUNNEL_ID: must be set together with CLOUDFLARE_TOKEN');
+  });
+
   it('do without signatures in development alone (P7)', () => {
     const environment = { ...KEY, INTEGRATIONS_WEBHOOKS_VERIFY_SIGNATURES: 'false' };
     const { NODE_ENV } = process.env;

@@ -1,6 +1,7 @@
 import { booleanSetting, integerSetting, isDevelopment } from '@soma/kernel';
 import { z } from 'zod';
 import { readDeclaredTypes } from './connection-types/declared-types.ts';
+import { readOperatorServers } from './mcp/operator-servers.ts';
 import { tunnelSettings } from './tunnel/tunnel.config.ts';
 
 /**
@@ -23,7 +24,6 @@ export const integrationsSettings = {
   }).describe('How many connections of one type a tenant may have.'),
   INTEGRATIONS_CONNECTION_TYPES_DIR: z
     .string()
-    .superRefine(checkDeclaredTypes)
     .optional()
     .describe(
       'Folder of YAML files, each of which declares a type of connections, besides those that come ' +
@@ -75,15 +75,29 @@ export const integrationsSettings = {
   ),
   INTEGRATIONS_MCP_CATALOG_SERVERS_FILE: z
     .string()
+    .superRefine(checkOperatorServers)
     .optional()
     .describe(
       'YAML file of the MCP servers that every tenant has. They go before those of the catalog.',
     ),
 };
 
-/** Everything that is wrong with the declarations, at once. */
-function checkDeclaredTypes(folder: string, context: z.RefinementCtx): void {
+/** Everything that is wrong with the declarations, those that come with the service among them. */
+export function checkDeclaredTypes(
+  {
+    INTEGRATIONS_CONNECTION_TYPES_DIR: folder,
+  }: { INTEGRATIONS_CONNECTION_TYPES_DIR?: string | undefined },
+  context: z.RefinementCtx,
+): void {
+  const path = ['INTEGRATIONS_CONNECTION_TYPES_DIR'];
   const { faults } = readDeclaredTypes(folder);
+  if (faults.length > 0) {
+    context.addIssue({ code: 'custom', path, message: faults.join('; ') });
+  }
+}
+
+function checkOperatorServers(path: string, context: z.RefinementCtx): void {
+  const { faults } = readOperatorServers(path);
   if (faults.length > 0) {
     context.addIssue({ code: 'custom', message: faults.join('; ') });
   }

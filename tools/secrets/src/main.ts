@@ -4,10 +4,9 @@ import { databaseSettings, databaseUrl } from '@soma/persistence';
 import { Envelope, loadMasterKeys } from '@soma/secrets';
 import { z } from 'zod';
 import { runCommand, UsageError } from './commands.ts';
+import { masterKeyEnvOf } from './master-key-env.ts';
 import { useStack } from './stack.ts';
 import { StoredSecrets } from './stored-secrets.ts';
-
-const MASTER_KEY_ENV = 'INTEGRATIONS_SECRET_BACKEND_MASTER_KEY_ENV';
 
 // The stack that is up in this checkout, unless the environment says otherwise.
 if (process.env['POSTGRES_HOST'] === undefined && process.env['DATABASE_URL'] === undefined) {
@@ -17,7 +16,7 @@ const config = loadConfigOrExit(
   z.object({ ...databaseSettings, IDENTITY_OPERATOR_TENANT: clientIdentifier.default('soma') }),
 );
 try {
-  const masterKeys = loadMasterKeys(process.env[MASTER_KEY_ENV] ?? 'SOMA_MASTER_KEY');
+  const masterKeys = loadMasterKeys(masterKeyEnvOf(process.env));
   const envelope = new Envelope(masterKeys.current, masterKeys.others);
   await using secrets = await StoredSecrets.open({ url: databaseUrl(config) }, envelope);
   await runCommand(secrets, process.argv[2], {

@@ -174,6 +174,7 @@ function metaOf(schema: z.core.$ZodType): Record<string, unknown> {
 }
 
 function hasUserInfo(text: string): boolean {
-  const { username, password } = new URL(text);
-  return username !== '' || password !== '';
+  // What is no URL at all is refused as that.
+  const url = URL.parse(text);
+  return url !== null && (url.username !== '' || url.password !== '');
 }

@@ -6,9 +6,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Outbound } from '@soma/http';
 import { loadConfig, Secret } from '@soma/kernel';
 import { startHttpServer } from '@soma/testing';
-import { z } from 'zod';
 import { probeHttp } from '../health/probes/http.probe.ts';
-import { integrationsSettings } from '../integrations.config.ts';
+import { catalogConfig } from '../catalog.config.ts';
 import type { ConnectionType } from './connection-type.ts';
 import { readDeclaration, readDeclaredTypes } from './declared-types.ts';
 
@@ -159,11 +158,8 @@ describe('types that come as files', () => {
       'half.yml': 'type: half\nunknown: 1\nhealth: { method: POST, path: x }\n',
       'broken.yaml': 'type: [',
     });
-    const settings = z.object({
-      INTEGRATIONS_CONNECTION_TYPES_DIR: integrationsSettings.INTEGRATIONS_CONNECTION_TYPES_DIR,
-    });
     const load = (directory: string): unknown =>
-      loadConfig(settings, { INTEGRATIONS_CONNECTION_TYPES_DIR: directory });
+      loadConfig(catalogConfig, { INTEGRATIONS_CONNECTION_TYPES_DIR: directory });
 
     for (const fault of [
       'crm.yaml: credentials.0: key must be a field with secret: true',
@@ -182,13 +178,29 @@ describe('types that come as files', () => {
 
   it.each([
     ['a secret that is put nowhere', '  spare: { description: d, secret: true }\n'],
-    ['a secret with a default', '  key2: { description: d, secret: true, default: x }\n'],
     ['a key twice', '  key: { description: again }\n'],
+    ['a default that is no URL', '  hub: { description: d, format: url, default: nowhere }\n'],
+    ['an empty default', "  hub: { description: d, default: '' }\n"],
   ])('refuses %s', (_what, line) => {
     const { type, faults: found } = readDeclaration(CRM.replace('fields:\n', `fields:\n${line}`));
 
     expect(type).toBeUndefined();
-    expect(found.length).toBeGreaterThan(0);
+    expect(found).toHaveLength(1);
+  });
+
+  it.each([
+    ['secret: true', 'secret: true, default: x', 'fields.key.default: a secret has none'],
+    ['health: { path: /ping }', 'health: { path: /pings }', 'health.path: must be below'],
+    ['health: { path: /ping }', 'health: { path: /api/../admin }', 'health.path: must be below'],
+    [
+      '{ in: query, field: key, name: k }',
+      '{ in: basic, username: usr, password: key }',
+      'credentials.0.username: usr must be a field',
+    ],
+  ])('refuses %s where it is %s', (right, wrong, fault) => {
+    expect(readDeclaration(CRM.replace(right, wrong)).faults).toEqual([
+      expect.stringContaining(fault),
+    ]);
   });
 
   async function folderWith(files: Record<string, string>): Promise<string> {

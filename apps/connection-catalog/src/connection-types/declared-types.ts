@@ -9,6 +9,7 @@ import {
   textField,
   urlField,
 } from './connection-type.ts';
+import { urlBelow } from './http-request.ts';
 import { builtInTypes } from './registry.ts';
 
 /** The types that come with the service. */
@@ -29,6 +30,7 @@ const fieldSchema = z.strictObject({
   format: z.enum(['text', 'url']).default('text'),
   default: z.string().optional(),
 });
+type FieldSpec = z.output<typeof fieldSchema>;
 
 const placeSchema = z.discriminatedUnion('in', [
   z.strictObject({
@@ -130,24 +132,47 @@ function faultsOf(declaration: Declaration): string[] {
   if (base !== undefined && fields[base]?.format !== 'url') {
     faults.push(`base_url.field: ${base} must be a field with format: url`);
   }
-  const places = credentials.map(secretOf);
-  places.forEach((field, index) => {
-    if (fields[field]?.secret !== true) {
-      faults.push(`credentials.${index}: ${field} must be a field with secret: true`);
+  credentials.forEach((place, index) => {
+    const [secret, username] = placedFields(place);
+    if (fields[secret]?.secret !== true) {
+      faults.push(`credentials.${index}: ${secret} must be a field with secret: true`);
+    }
+    if (username !== undefined && !Object.hasOwn(fields, username)) {
+      faults.push(`credentials.${index}.username: ${username} must be a field`);
     }
   });
-  Object.entries(fields).forEach(([field, { secret, default: preset }]) => {
-    if (secret && !places.includes(field)) faults.push(`fields.${field}: is put nowhere`);
-    if (secret && preset !== undefined) faults.push(`fields.${field}: a secret has no default`);
+  const placed = credentials.flatMap(placedFields);
+  Object.entries(fields).forEach(([field, spec]) => {
+    if (spec.secret && !placed.includes(field)) faults.push(`fields.${field}: is put nowhere`);
+    faults.push(...defaultFaults(spec).map((fault) => `fields.${field}.default: ${fault}`));
   });
-  if (!allowed_paths.some((allowed) => health.path.startsWith(allowed))) {
+  // By the rule that every request is judged by: what starts is not refused later.
+  if (urlBelow(ANY_BASE, health.path, allowed_paths) === undefined) {
     faults.push('health.path: must be below one of allowed_paths');
   }
   return faults;
 }
 
-function secretOf(place: Declaration['credentials'][number]): string {
-  return place.in === 'basic' ? place.password : place.field;
+const ANY_BASE = 'https://service.example';
+
+/** The secret, and the name of a user beside it. */
+function placedFields(place: Declaration['credentials'][number]): [string, ...string[]] {
+  if (place.in !== 'basic') {
+    return [place.field];
+  }
+  return place.username === undefined ? [place.password] : [place.password, place.username];
+}
+
+function defaultFaults(spec: FieldSpec): string[] {
+  const { secret, default: preset } = spec;
+  if (preset === undefined) {
+    return [];
+  }
+  if (secret) {
+    return ['a secret has none'];
+  }
+  const { error } = toField({ ...spec, default: undefined }).safeParse(preset);
+  return (error?.issues ?? []).map(({ message }) => message);
 }
 
 function toType(declaration: Declaration): ConnectionType {
@@ -176,7 +201,7 @@ function toType(declaration: Declaration): ConnectionType {
   };
 }
 
-function toField(spec: z.output<typeof fieldSchema>): z.ZodType {
+function toField(spec: FieldSpec): z.ZodType {
   const { secret, required, format, default: preset, description } = spec;
   const make = secret ? secretField : format === 'url' ? urlField : textField;
   const field = make(description);

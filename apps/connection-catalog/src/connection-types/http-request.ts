@@ -38,17 +38,9 @@ export function connectionRequest(
   return request;
 }
 
-/** What is put behind a base URL may lead nowhere else: not to another host, and not upwards. */
 function below(base: string, path: string, allowed: readonly string[]): URL {
-  const root = base.replace(/\/+$/, '');
-  const url = new URL(root + path);
-  const { origin, pathname } = new URL(`${root}/`);
-  const rest = `/${url.pathname.slice(pathname.length)}`;
-  const isBelow = url.origin === origin && url.pathname.startsWith(pathname) && !HIDDEN.test(rest);
-  if (
-    path !== '' &&
-    !(path.startsWith('/') && isBelow && allowed.some((each) => isUnder(rest, each)))
-  ) {
+  const url = urlBelow(base, path, allowed);
+  if (url === undefined) {
     throw new Problem({
       status: 422,
       code: 'connection_path_not_allowed',
@@ -56,6 +48,21 @@ function below(base: string, path: string, allowed: readonly string[]): URL {
     });
   }
   return url;
+}
+
+/**
+ * What is put behind a base URL may lead nowhere else: not to another host, and not upwards.
+ *
+ * @returns Undefined where it does, or where it is not below one of the allowed paths.
+ */
+export function urlBelow(base: string, path: string, allowed: readonly string[]): URL | undefined {
+  const root = base.replace(/\/+$/, '');
+  const url = new URL(root + path);
+  const { origin, pathname } = new URL(`${root}/`);
+  const rest = `/${url.pathname.slice(pathname.length)}`;
+  const isBelow = url.origin === origin && url.pathname.startsWith(pathname) && !HIDDEN.test(rest);
+  const isAllowed = path.startsWith('/') && isBelow && allowed.some((each) => isUnder(rest, each));
+  return path === '' || isAllowed ? url : undefined;
 }
 
 /** Characters that some servers take for separators when they have decoded them. */

@@ -104,6 +104,7 @@ describe('connections', () => {
       { fields: { api_url: `https://a.example/${'x'.repeat(2048)}` } },
       ['fields.api_url'],
     ],
+    ['what is no URL', { fields: { api_url: 'nowhere' } }, ['fields.api_url']],
     ['a URL with a password', { fields: { api_url: 'https://a:b@c.example' } }, ['fields.api_url']],
     ['a secret that is no text', { fields: { token: 7 } }, ['fields.token']],
     ['a missing secret', { type: 'anthropic', fields: {} }, ['fields.api_key']],

@@ -19,7 +19,10 @@ export class McpModule {
       module: McpModule,
       controllers: [McpServersController, ...(isEnabled ? [McpCatalogController] : [])],
       providers: [
-        { provide: OPERATOR_SERVERS, useFactory: () => readOperatorServers(file) },
+        {
+          provide: OPERATOR_SERVERS,
+          useValue: file === undefined ? [] : readOperatorServers(file).servers,
+        },
         { provide: IS_CATALOG_ENABLED, useValue: isEnabled },
         InstallMcpServer,
         McpChanges,

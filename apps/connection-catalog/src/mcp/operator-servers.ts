@@ -1,10 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { type McpServer, mcpServer } from '@soma/contracts';
-import { ConfigError } from '@soma/kernel';
 import { parse } from 'yaml';
 import { z } from 'zod';
-
-const SETTING = 'INTEGRATIONS_MCP_CATALOG_SERVERS_FILE';
 
 const operatorFile = z.strictObject({
   servers: z.array(mcpServer.omit({ source: true })).superRefine((servers, context) => {
@@ -16,27 +13,22 @@ const operatorFile = z.strictObject({
   }),
 });
 
-/**
- * The servers that the operator gives to every tenant, from a file of YAML or JSON.
- *
- * @throws {@link ConfigError} with everything that is wrong with it
- */
-export function readOperatorServers(path: string | undefined): McpServer[] {
-  if (path === undefined) {
-    return [];
-  }
-  const { success, data, error } = operatorFile.safeParse(readYaml(path));
-  if (!success) {
-    throw new ConfigError(`${SETTING}: ${path} has faults:\n${z.prettifyError(error)}`);
-  }
-  return data.servers.map((server) => ({ ...server, source: 'operator' }));
+/** What a file of servers holds, and all that is wrong with it. */
+interface OperatorServers {
+  servers: McpServer[];
+  faults: string[];
 }
 
-function readYaml(path: string): unknown {
+/** The servers that the operator gives to every tenant, from a file of YAML or JSON. */
+export function readOperatorServers(path: string): OperatorServers {
   try {
-    return parse(readFileSync(path, 'utf8'));
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new ConfigError(`${SETTING}: ${path} cannot be read: ${reason}`);
+    const { data, error } = operatorFile.safeParse(parse(readFileSync(path, 'utf8')));
+    return {
+      servers: (data?.servers ?? []).map((server) => ({ ...server, source: 'operator' })),
+      faults: (error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`),
+    };
+  } catch (error) {
+    const [reason] = (error instanceof Error ? error.message : String(error)).split('\n');
+    return { servers: [], faults: [`cannot be read: ${reason}`] };
   }
 }

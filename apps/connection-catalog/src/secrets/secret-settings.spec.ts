@@ -3,14 +3,19 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { loadConfig } from '@soma/kernel';
 import { z } from 'zod';
 import {
-  checkSecretSettings,
+  checkMasterKeys,
+  checkSecretBackend,
+  masterKeySettings,
   masterKeysOf,
   type SecretConfig,
-  secretSettings,
+  secretBackendSettings,
   vaultOptions,
 } from './secret-settings.ts';
 
-const schema = z.object(secretSettings).superRefine(checkSecretSettings);
+const schema = z
+  .object({ ...masterKeySettings, ...secretBackendSettings })
+  .superRefine(checkMasterKeys)
+  .superRefine(checkSecretBackend);
 const newKey = (): string => randomBytes(32).toString('base64');
 const BACKEND = 'INTEGRATIONS_SECRET_BACKEND';
 

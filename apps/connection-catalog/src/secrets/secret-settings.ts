@@ -12,16 +12,20 @@ import { z } from 'zod';
 
 const OWN_KEY = 'SOMA_MASTER_KEY';
 
-/** Where credentials are kept, and what opens them. */
-export const secretSettings = {
+/** What opens credentials. */
+export const masterKeySettings = {
   SOMA_MASTER_KEY: masterKeySetting.optional(),
   SOMA_MASTER_KEY_OTHERS: otherMasterKeysSetting,
-  INTEGRATIONS_SECRET_BACKEND_BACKEND_TYPE: secretBackendSetting,
   INTEGRATIONS_SECRET_BACKEND_MASTER_KEY_ENV: z
     .string()
     .regex(/^[A-Z][A-Z0-9_]*$/, 'must be the name of an environment variable')
     .default(OWN_KEY)
     .describe('The variable that holds the master key, where it is not `SOMA_MASTER_KEY`.'),
+};
+
+/** Where credentials are kept. */
+export const secretBackendSettings = {
+  INTEGRATIONS_SECRET_BACKEND_BACKEND_TYPE: secretBackendSetting,
   VAULT_ADDR: z.url('must be a URL').optional().describe('The Vault of the backend `vault`.'),
   VAULT_TOKEN: secretSetting.optional().describe('A token for it. Unset: another way to sign in.'),
   INTEGRATIONS_SECRET_BACKEND_VAULT_MOUNT: z
@@ -45,12 +49,18 @@ export const secretSettings = {
     .describe('The project whose Secret Manager the backend `gcp_secret_manager` uses.'),
 };
 
+type MasterKeyConfig = z.output<z.ZodObject<typeof masterKeySettings>>;
+type SecretBackendConfig = z.output<z.ZodObject<typeof secretBackendSettings>>;
 /** Their values. */
-export type SecretConfig = z.output<z.ZodObject<typeof secretSettings>>;
+export type SecretConfig = MasterKeyConfig & SecretBackendConfig;
 
 /** Says what is wrong with settings that are each well and do not go together. */
-export function checkSecretSettings(config: SecretConfig, context: z.RefinementCtx): void {
+export function checkMasterKeys(config: MasterKeyConfig, context: z.RefinementCtx): void {
   report(context, config.INTEGRATIONS_SECRET_BACKEND_MASTER_KEY_ENV, () => masterKeysOf(config));
+}
+
+/** Says what the backend lacks. */
+export function checkSecretBackend(config: SecretBackendConfig, context: z.RefinementCtx): void {
   report(context, 'INTEGRATIONS_SECRET_BACKEND_BACKEND_TYPE', () => backendOptions(config));
 }
 
@@ -72,7 +82,7 @@ function report(context: z.RefinementCtx, name: string, check: () => unknown): v
  *
  * @throws {@link ConfigError} where it holds no key.
  */
-export function masterKeysOf(config: SecretConfig): MasterKeys {
+export function masterKeysOf(config: MasterKeyConfig): MasterKeys {
   const name = config.INTEGRATIONS_SECRET_BACKEND_MASTER_KEY_ENV;
   if (name !== OWN_KEY) return loadMasterKeys(name);
   if (config.SOMA_MASTER_KEY === undefined) throw new ConfigError('must be set');
@@ -80,7 +90,7 @@ export function masterKeysOf(config: SecretConfig): MasterKeys {
 }
 
 /** @throws {@link ConfigError} where it cannot be reached so. */
-export function vaultOptions(config: SecretConfig): VaultSecretsOptions {
+export function vaultOptions(config: SecretBackendConfig): VaultSecretsOptions {
   if (config.VAULT_ADDR === undefined) throw new ConfigError('vault needs VAULT_ADDR');
   return {
     address: config.VAULT_ADDR,
@@ -90,13 +100,13 @@ export function vaultOptions(config: SecretConfig): VaultSecretsOptions {
 }
 
 /** @throws {@link ConfigError} where it is not set. */
-export function gcpProject(config: SecretConfig): string {
+export function gcpProject(config: SecretBackendConfig): string {
   const projectId = config.INTEGRATIONS_SECRET_BACKEND_GCP_PROJECT;
   if (projectId !== undefined) return projectId;
   throw new ConfigError('gcp_secret_manager needs INTEGRATIONS_SECRET_BACKEND_GCP_PROJECT');
 }
 
-function backendOptions(config: SecretConfig): unknown {
+function backendOptions(config: SecretBackendConfig): unknown {
   switch (config.INTEGRATIONS_SECRET_BACKEND_BACKEND_TYPE) {
     case 'vault':
       return vaultOptions(config);
@@ -107,7 +117,7 @@ function backendOptions(config: SecretConfig): unknown {
   }
 }
 
-function vaultLogin(config: SecretConfig): VaultLogin {
+function vaultLogin(config: SecretBackendConfig): VaultLogin {
   const {
     VAULT_TOKEN: token,
     INTEGRATIONS_SECRET_BACKEND_VAULT_KUBERNETES_ROLE: role,
