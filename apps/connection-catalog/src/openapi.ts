@@ -12,6 +12,7 @@ import { catalogConfig } from './catalog.config.ts';
 const UNUSED = {
   SOMA_MASTER_KEY: Buffer.alloc(32).toString('base64'),
   INTEGRATIONS_TUNNEL_ENABLED: 'true',
+  INTEGRATIONS_TUNNEL_OUTSIDE_DEVELOPMENT: 'true',
 };
 
 /** The API document, made without starting anything. It is committed as `openapi.json`. */
