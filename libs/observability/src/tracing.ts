@@ -8,10 +8,10 @@ import type { ObservabilityConfig } from './settings.ts';
 import { useTracer } from './span.ts';
 
 /** Batches as large and as late as the collector likes in production, and soon visible at home. */
-const BATCH = {
-  production: { maxExportBatchSize: 512, scheduledDelayMillis: 10_000 },
-  development: { maxExportBatchSize: 64, scheduledDelayMillis: 2_000 },
-};
+export const batchLimits = (): { maxExportBatchSize: number; scheduledDelayMillis: number } =>
+  isDevelopment()
+    ? { maxExportBatchSize: 64, scheduledDelayMillis: 2_000 }
+    : { maxExportBatchSize: 512, scheduledDelayMillis: 10_000 };
 
 /**
  * Sends this process's spans to the collector from now on, or does nothing when tracing is off.
@@ -31,7 +31,7 @@ export async function startTracing(
     spanProcessors: [
       new BatchSpanProcessor({
         exporter: await createExporter(config.OTEL_EXPORTER_OTLP_PROTOCOL, endpoint),
-        ...BATCH[isDevelopment() ? 'development' : 'production'],
+        ...batchLimits(),
       }),
     ],
   });
@@ -48,7 +48,8 @@ export async function startTracing(
   };
 }
 
-function describeProcess(service: string, config: ObservabilityConfig): Resource {
+/** How this process is called in traces. */
+export function describeProcess(service: string, config: ObservabilityConfig): Resource {
   return resourceFromAttributes({
     'service.name': config.OTEL_SERVICE_NAME ?? service,
     'host.name': config.HOSTNAME,

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { RowEvent } from '@soma/contracts';
 import {
   type KafkaServer,
   type PostgresServer,
@@ -48,12 +49,21 @@ describe('promises while servers fail', () => {
     }
   }
 
+  /** Streams of some of the sessions, each until so many turns have ended. */
+  const followSome = (sessionIds: string[], turns: number) =>
+    sessionIds.slice(0, 4).map((id) => followSession(client, system.gateways, { id, turns }));
+
+  /** Each stream said all, in order, and no more. */
+  async function expectWhole(following: Promise<RowEvent[]>[]): Promise<void> {
+    for (const events of await Promise.all(following)) {
+      expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
+    }
+  }
+
   it('accepts and answers while Kafka is killed, and streams go on (P1, P4)', async () => {
     const sessions = ids(20);
     await sayAll(sessions, 'before');
-    const following = sessions
-      .slice(0, 4)
-      .map((id) => followSession(client, system.gateways, { id, turns: 3 }));
+    const following = followSome(sessions, 3);
 
     await kafka.kill();
     const during = sayAll(sessions, 'during');
@@ -62,9 +72,7 @@ describe('promises while servers fail', () => {
     await sayAll(sessions, 'after');
 
     await expectAnswered(sessions, 3);
-    for (const events of await Promise.all(following)) {
-      expect(events.map(({ seq }) => seq)).toEqual(events.map((_, index) => index + 1));
-    }
+    await expectWhole(following);
     await until(async () => {
       const [row] = await system.query<{ count: number }>(
         `SELECT count(*)::int AS count FROM conversation.session_events WHERE published_at IS NULL`,
@@ -73,9 +81,10 @@ describe('promises while servers fail', () => {
     });
   }, 120_000);
 
-  it('answers every message once across a restart of PostgreSQL (P1, P3)', async () => {
+  it('answers every message once across a restart of PostgreSQL, and streams go on (P1, P3, P4)', async () => {
     const sessions = ids(20);
     await sayAll(sessions, 'before');
+    const following = followSome(sessions, 2);
 
     await postgres.kill();
     const health = await until(async () => {
@@ -88,6 +97,7 @@ describe('promises while servers fail', () => {
 
     expect(health.headers.get('retry-after')).toMatch(/^\d+$/);
     await expectAnswered(sessions, 2);
+    await expectWhole(following);
   }, 120_000);
 
   it('restarts no turn twice when PostgreSQL pauses for longer than a lease (rule 14)', async () => {
@@ -98,18 +108,21 @@ describe('promises while servers fail', () => {
     const callsOf = (index: number) =>
       system.models.calls.filter((call) => call.message === message(index)).length;
     await until(() => sessions.every((_, index) => callsOf(index) > 0));
+    const following = followSome(sessions, 1);
 
     postgres.pause();
     await delay(1.5 * system.leaseMs);
     postgres.resume();
 
     await expectAnswered(sessions, 1);
+    await expectWhole(following);
     expect(Math.max(...sessions.map((_, index) => callsOf(index)))).toBeLessThanOrEqual(2);
   }, 120_000);
 
   it('loses nothing but speed when Redis is flushed', async () => {
     const sessions = ids(10);
     await sayAll(sessions, 'before');
+    const following = followSome(sessions, 2);
     const redis = new Redis(system.redisUrl);
     await redis.flushdb();
     redis.disconnect();
@@ -117,5 +130,6 @@ describe('promises while servers fail', () => {
     await sayAll(sessions, 'after');
 
     await expectAnswered(sessions, 2);
+    await expectWhole(following);
   }, 60_000);
 });

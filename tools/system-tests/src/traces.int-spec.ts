@@ -20,13 +20,14 @@ const causedByCaller = (traceId: string) => ({ traceparent: `00-${traceId}-${CAL
 /** Its model fails once, which a worker logs. */
 const FAILING = '!attempts [[{"status":500}],[{"text":"Yes."}]]';
 
-describe('a trace', () => {
+describe('what a system tells of itself', () => {
   const running = new AsyncDisposableStack();
   const [sessionId, socketSessionId] = [randomUUID(), randomUUID()];
   let collector: TraceCollector;
   let system: System;
   let gateway: Pod;
   let client: Client;
+  let metrics: string;
 
   beforeAll(async () => {
     collector = running.use(await startTraceCollector());
@@ -39,8 +40,10 @@ describe('a trace', () => {
       client.say([gateway], 'before', socketSessionId),
     ]);
     await Promise.all([speakOverHttp(), speakOverSocket()]);
+    const pods = [...system.gateways, ...system.workers];
+    metrics = (await Promise.all(pods.map(readMetrics))).join('\n');
     // A process that stops sends the rest.
-    await Promise.all([...system.gateways, ...system.workers].map((pod) => pod.stop()));
+    await Promise.all(pods.map((pod) => pod.stop()));
   }, 120_000);
 
   afterAll(() => running.disposeAsync());
@@ -79,6 +82,9 @@ describe('a trace', () => {
     socket.close();
   }
 
+  const readMetrics = async ({ url }: Pod): Promise<string> =>
+    (await fetch(`${url}/metrics`)).text();
+
   const spansOf = (traceId: string): CollectedSpan[] =>
     collector.spans().filter((span) => span.traceId === traceId);
 
@@ -89,7 +95,7 @@ describe('a trace', () => {
       .map((line) => JSON.parse(line) as Record<string, unknown>)
       .filter(({ session_id }) => session_id === session);
 
-  it('goes on from the caller through Kafka, a worker and Kafka to the stream', () => {
+  it('traces from the caller through Kafka, a worker and Kafka to the stream', () => {
     const spans = spansOf(TRACE_ID);
     const named = (name: string) => spans.filter((span) => span.name === name);
     const [accept] = named('POST /v1/session/message');
@@ -110,7 +116,7 @@ describe('a trace', () => {
     expect(spans).toHaveLength(5);
   });
 
-  it('goes on from who opens a WebSocket, by way of each of its frames', () => {
+  it('traces from who opens a WebSocket, by way of each of its frames', () => {
     const spans = spansOf(SOCKET_TRACE_ID);
     const named = (name: string) => spans.find((span) => span.name === name);
     const frame = named('FRAME message');
@@ -120,7 +126,7 @@ describe('a trace', () => {
     expect(named('turn.run')).toMatchObject({ parentSpanId: frame?.spanId, attributes });
   });
 
-  it('is found in the logs by the session and by the request', async () => {
+  it('logs what is found by the session and by the request', async () => {
     const asked = { tenant_id: 'acme', request_id: 'asked-1', trace_id: TRACE_ID };
     const answered = (await linesOf('gateway-1', sessionId)).filter(({ route }) => route);
     expect(answered).toContainEqual(
@@ -139,5 +145,26 @@ describe('a trace', () => {
     expect(overSocket).toContainEqual(
       expect.objectContaining({ method: 'FRAME', route: 'message', request_id: 'frame-1' }),
     );
+  });
+
+  it('measures what the runbook says is measured', async () => {
+    const runbook = await readFile(join(import.meta.dirname, '../../../docs/runbook.md'), 'utf8');
+    const documented = [...runbook.matchAll(/^\| `(soma_\w+)/gm)].map(([, name = '']) => name);
+    const ofOthers = ['soma_connection_checks_running'];
+    const here = documented.filter((name) => !ofOthers.includes(name));
+    expect(here.length).toBeGreaterThan(20);
+    expect(here.filter((name) => !metrics.includes(`# TYPE ${name} `))).toEqual([]);
+    const always = [
+      'soma_kafka_consumer_lag_records{topic="conversation.inbound"',
+      'soma_kafka_consumer_lag_records{topic="conversation.outbound"',
+      'soma_outbox_age_seconds{outbox="timeline"}',
+      'soma_outbox_rows ',
+      'soma_turns_unfinished{state="pending"}',
+      'soma_turns_running ',
+      'soma_first_token_seconds_count{provider="openai"}',
+      'soma_database_query_seconds_count',
+      'soma_circuit_state{circuit="openai",state="closed"} 1',
+    ];
+    expect(always.filter((sample) => !metrics.includes(`\n${sample}`))).toEqual([]);
   });
 });

@@ -10,7 +10,7 @@ const HEARTBEAT = ':\n\n';
 export class EventStreamSubscriber extends Subscriber {
   constructor(
     start: StreamStart,
-    private readonly response: EventStreamResponse,
+    private readonly response: Pick<EventStreamResponse, 'write' | 'bufferedBytes' | 'end' | 'cut'>,
     maxBufferedBytes: number,
   ) {
     super(start, 'sse', maxBufferedBytes);

@@ -14,6 +14,7 @@
  */
 import {
   type BeforeApplicationShutdown,
+  Inject,
   Injectable,
   Logger,
   type OnApplicationBootstrap,
@@ -49,8 +50,8 @@ export class SessionStreams implements OnApplicationBootstrap, BeforeApplication
   #isStopping = false;
 
   constructor(
-    private readonly timeline: Timeline,
-    private readonly heads: SessionHeads,
+    @Inject(Timeline) private readonly timeline: Pick<Timeline, 'rowsAfter'>,
+    @Inject(SessionHeads) private readonly heads: Pick<SessionHeads, 'of'>,
   ) {
     const sessions = this.#sessions;
     gauge({

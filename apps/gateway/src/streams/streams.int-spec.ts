@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { StreamTicket } from '@soma/contracts';
 import { newIdentifier } from '@soma/kernel';
 import { openEventStream, patientFetch, until } from '@soma/testing';
 import { openSocket, outline, readSocket } from './spec-support.ts';
@@ -136,6 +137,9 @@ describe('streams of two gateways', () => {
     const ended = (async () => {
       for await (const { event } of events) types.push(event);
     })();
+    await until(() => types.includes('user.message'));
+    // What it was told when it was opened.
+    events.retryMs = undefined;
     await pod.stop();
     await ended;
     expect(types).not.toContain('assistant.final');
@@ -201,6 +205,23 @@ describe('streams of two gateways', () => {
     await expect(openSocket(`${url}${ticket}`)).rejects.toThrow('401');
   });
 
+  it('takes a ticket for 30 seconds', async () => {
+    const turn = await stage.begin();
+    const issuedAfter = Date.now();
+    const response = await fetch(`${one}/v1/session/${turn.sessionId}/stream-ticket`, {
+      ...{ method: 'POST', headers: await stage.headersOf() },
+    });
+    const { ticket, expires_at } = (await response.json()) as StreamTicket;
+    expect(Date.parse(expires_at)).toBeGreaterThanOrEqual(issuedAfter + 30_000);
+    expect(Date.parse(expires_at)).toBeLessThanOrEqual(Date.now() + 30_000);
+
+    await stage.database.execute(
+      `UPDATE conversation.stream_tickets SET expires_at = now() WHERE session_id = $1`,
+      [turn.sessionId],
+    );
+    expect((await fetch(`${one}${pathOf(turn)}?ticket=${ticket}`)).status).toBe(401);
+  });
+
   it('takes frames over a WebSocket, and says what is wrong with one', async () => {
     const turn = await stage.begin();
     const headers = await stage.headersOf();
@@ -227,6 +248,9 @@ describe('streams of two gateways', () => {
     });
     expect(await ask({ type: 'cancel', turn_id: accepted['event_id'] })).toMatchObject({
       ...{ type: 'reply.cancelled', request_id: null, turn_id: accepted['event_id'] },
+    });
+    expect(await ask({ type: 'action', action: 'summarize', request_id: 'r3' })).toMatchObject({
+      ...{ type: 'reply.accepted', request_id: 'r3', session_id: turn.sessionId },
     });
     expect(await ask('{"type":')).toMatchObject({ problem: { code: 'malformed_json' } });
     expect(await ask({ type: 'message', message: 'x', role: 'system' })).toMatchObject({
