@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { Listr } from 'listr2';
+import { Listr, type ListrTask } from 'listr2';
 import { build, runNode } from '../build.ts';
 import { FullServers } from '../full-servers.ts';
 import { writeClients } from '../identity-clients.ts';
@@ -68,6 +68,10 @@ interface Plan {
 
 async function bringUp({ stack, services, secrets, identityUrl, full }: Plan): Promise<void> {
   const { servers } = stack;
+  const starting = (service: Service): ListrTask => ({
+    title: `${service.name} on ${service.url}`,
+    task: () => stack.startService(service, identityUrl),
+  });
   const tasks = new Listr(
     [
       { title: 'Look for Java or a container engine', task: () => servers.prepare() },
@@ -105,16 +109,18 @@ async function bringUp({ stack, services, secrets, identityUrl, full }: Plan): P
         },
       },
       {
-        title: 'Start the services',
+        title: 'Start identity',
         task: async (_context, task) => {
           await writeClients(secrets);
-          return task.newListr(
-            services.map((service) => ({
-              title: `${service.name} on ${service.url}`,
-              task: () => stack.startService(service, identityUrl),
-            })),
-            { concurrent: true },
-          );
+          return task.newListr(services.filter(isIdentity).map(starting));
+        },
+      },
+      {
+        // They fetch identity's keys as they start; without them they refuse every token for seconds.
+        title: 'Start the other services',
+        task: (_context, task) => {
+          const others = services.filter((service) => !isIdentity(service));
+          return task.newListr(others.map(starting), { concurrent: true });
         },
       },
       {
@@ -129,6 +135,10 @@ async function bringUp({ stack, services, secrets, identityUrl, full }: Plan): P
     // The list of steps has shown what went wrong.
     throw new Error('The stack did not start.', { cause });
   });
+}
+
+function isIdentity({ app }: Service): boolean {
+  return app === 'identity';
 }
 
 async function provision({ urls, settings }: Servers): Promise<void> {
