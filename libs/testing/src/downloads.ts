@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/p
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { cacheDirectory } from './cache-directory.ts';
+import { missingForKafka } from './java.ts';
 
 const run = promisify(execFile);
 
@@ -11,6 +12,8 @@ const KAFKA = '4.1.0';
 /** A jar that carries a static redis-server for each platform. */
 const REDIS = '0.9.1';
 const REDIS_SERVER = '7.0.15';
+
+const serversFolder = join(cacheDirectory, `servers-kafka-${KAFKA}-redis-${REDIS}`);
 
 /** Where the servers that Maven Central offers were put. */
 export interface ServerDownloads {
@@ -27,31 +30,35 @@ export interface ServerDownloads {
  * is complete, so that whoever finds the final folder finds all of it.
  */
 export async function downloadServers(): Promise<ServerDownloads> {
-  const folder = join(cacheDirectory, `servers-kafka-${KAFKA}-redis-${REDIS}`);
-  if (!existsSync(folder)) {
+  if (!existsSync(serversFolder)) {
     await mkdir(cacheDirectory, { recursive: true });
-    const partial = await mkdtemp(`${folder}.`);
+    const partial = await mkdtemp(`${serversFolder}.`);
     await downloadTo(partial);
     // Fails when another process was first: then its folder serves.
-    await rename(partial, folder).catch(() => rm(partial, { recursive: true, force: true }));
+    await rename(partial, serversFolder).catch(() => rm(partial, { recursive: true, force: true }));
   }
-  return { kafkaJars: folder, redisServer: await redisServerIn(folder) };
+  return { kafkaJars: serversFolder, redisServer: await redisServerIn(serversFolder) };
 }
 
-/** Says in one sentence what to install where Java or Maven is missing. */
+/**
+ * Maven is needed for the first download alone.
+ *
+ * @throws With one sentence that says what to install.
+ */
 export async function requireJava(): Promise<void> {
-  const [java, maven] = await Promise.all([isThere('java'), isThere('mvn')]);
-  const missing = [...(java ? [] : ['Java 17 or newer']), ...(maven ? [] : ['Maven'])];
-  if (missing.length === 0) return;
-  throw new Error(
-    `${missing.join(' and ')} must be installed to run Apache Kafka: on Debian and Ubuntu "apt-get install default-jre-headless maven", on macOS "brew install openjdk maven".`,
-  );
+  const [version, maven] = await Promise.all([
+    versionOf('java'),
+    existsSync(serversFolder) ? 'not needed' : versionOf('mvn'),
+  ]);
+  const missing = missingForKafka({ version, maven: maven !== undefined });
+  if (missing !== undefined) throw new Error(missing);
 }
 
-async function isThere(program: string): Promise<boolean> {
+/** What a program says of itself, which Java writes to its errors; `undefined` where it is not there. */
+async function versionOf(program: string): Promise<string | undefined> {
   return run(program, ['-version']).then(
-    () => true,
-    () => false,
+    ({ stdout, stderr }) => stdout + stderr,
+    () => undefined,
   );
 }
 

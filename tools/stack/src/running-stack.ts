@@ -84,7 +84,7 @@ export class RunningStack implements AsyncDisposable {
     await rm(stackFile, { force: true });
     await Promise.all([...this.#services.values()].map(({ supervisor }) => supervisor.stop()));
     await Promise.all(this.#servers.map((supervisor) => supervisor.stop()));
-    await Promise.all([...this.servers.started.values()].map((server) => server.stop()));
+    await this.servers.stop();
   }
 
   #watch(name: string, process: Supervised): Supervisor {
@@ -124,7 +124,7 @@ export class RunningStack implements AsyncDisposable {
       redis_url: redisUrl,
       kafka_brokers: kafkaBrokers,
       servers: Object.fromEntries(
-        [...this.servers.started].map(([name, { port }]) => [name, { pid: pidOf.get(name), port }]),
+        this.servers.listed.map(([name, where]) => [name, { pid: pidOf.get(name), ...where }]),
       ),
       services: Object.fromEntries(
         [...this.#services.values()].map(({ service, env, supervisor }) => {

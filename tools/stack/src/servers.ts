@@ -1,6 +1,4 @@
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import {
   type DatabaseAccess,
   databaseAccess,
@@ -10,7 +8,14 @@ import {
   startPostgres,
   startRedis,
 } from '@soma/testing';
-import { stateDirectory, workspace } from './paths.ts';
+import {
+  composed,
+  type ComposedServer,
+  engineRuns,
+  startContainers,
+  stopContainers,
+} from './containers.ts';
+import { stateDirectory } from './paths.ts';
 import type { PortChooser } from './ports.ts';
 
 /** Where the three servers are. */
@@ -27,6 +32,7 @@ export class Servers {
   /** What the services are told besides. */
   readonly settings: Record<string, string> = {};
   readonly #given: Partial<ServerUrls>;
+  #containers: ComposedServer[] = [];
   readonly #ports: PortChooser;
   readonly #urls: Partial<ServerUrls> = {};
 
@@ -49,16 +55,33 @@ export class Servers {
     return databaseAccess(this.urls.databaseUrl);
   }
 
+  /** What this stack has started, and where: processes and containers. */
+  get listed(): [string, { port: number; container?: string }][] {
+    const containers = this.#containers.map((name) => [name, composed[name]] as const);
+    const processes = [...this.started].map(([name, { port }]) => [name, { port }] as const);
+    return [...containers, ...processes].map(([name, where]) => [name, where]);
+  }
+
   /** Without Java there is no embedded Kafka; where a container engine runs, it serves instead. */
   async prepare(): Promise<void> {
     if (this.#given.kafkaBrokers && this.#given.redisUrl) return;
     try {
       await requireJava();
     } catch (error) {
-      if (!(await dockerRuns())) throw error;
-      await promisify(execFile)('docker', [...COMPOSE, 'up', '--detach', '--wait']);
-      Object.assign(this.#given, { ...COMPOSE_URLS, ...this.#given });
+      if (!(await engineRuns())) throw error;
+      const needed = Object.entries(COMPOSED_URLS).filter(([, [url]]) => !this.#given[url]);
+      // Before they are up: what was started halfway is stopped too.
+      this.#containers = needed.map(([name]) => name as ComposedServer);
+      await startContainers(this.#containers);
+      Object.assign(this.#given, Object.fromEntries(needed.map(([, url]) => url)));
     }
+  }
+
+  /** Ends what this stack has started. */
+  async stop(): Promise<void> {
+    const processes = [...this.started.values()].map((server) => server.stop());
+    if (this.#containers.length > 0) processes.push(stopContainers(this.#containers));
+    await Promise.all(processes);
   }
 
   async startPostgres(password: string): Promise<void> {
@@ -95,18 +118,9 @@ export class Servers {
   }
 }
 
-const COMPOSE = ['compose', '--file', join(workspace, 'infra/compose/compose.yaml')];
-
 /** As `infra/compose/compose.yaml` publishes them. */
-const COMPOSE_URLS: ServerUrls = {
-  databaseUrl: 'postgresql://postgres:development@127.0.0.1:5432/soma',
-  redisUrl: 'redis://127.0.0.1:6379',
-  kafkaBrokers: '127.0.0.1:9092',
+const COMPOSED_URLS: Record<ComposedServer, [keyof ServerUrls, string]> = {
+  postgres: ['databaseUrl', 'postgresql://postgres:development@127.0.0.1:5432/soma'],
+  redis: ['redisUrl', 'redis://127.0.0.1:6379'],
+  kafka: ['kafkaBrokers', '127.0.0.1:9092'],
 };
-
-function dockerRuns(): Promise<boolean> {
-  return promisify(execFile)('docker', ['info']).then(
-    () => true,
-    () => false,
-  );
-}

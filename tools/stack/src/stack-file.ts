@@ -11,6 +11,11 @@ interface RunningProcess {
   port: number;
 }
 
+interface RunningServer extends RunningProcess {
+  /** Its name, where it is a container and no process of ours. */
+  container?: string;
+}
+
 interface RunningService extends RunningProcess {
   app: string;
   url: string;
@@ -29,8 +34,8 @@ export interface StackState {
   database_url: string;
   redis_url: string;
   kafka_brokers: string;
-  /** The embedded servers; those that were given by the environment are not ours to list. */
-  servers: Record<string, RunningProcess>;
+  /** Those that the stack started; those that were given by the environment are not ours to list. */
+  servers: Record<string, RunningServer>;
   services: Record<string, RunningService>;
 }
 

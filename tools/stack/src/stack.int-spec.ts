@@ -101,6 +101,7 @@ describe('npm start', () => {
     for (const name of ['identity', 'gateway', 'conversation-worker', 'connection-catalog'])
       expect(status).toMatch(new RegExp(`^${name} +ok +http`, 'm'));
     await readUntil(['npm', 'run', '-s', 'stack', '--', 'logs', 'gateway'], /"logger":"gateway"/);
+    await readUntil(['npm', 'run', '-s', 'stack', '--', 'logs', 'postgres'], / LOG: /);
   });
 
   it('is one for each folder', async () => {

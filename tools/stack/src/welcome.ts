@@ -17,7 +17,7 @@ export function welcome(services: Service[], token: string, seconds: number): st
     ...(gateway ? firstConversation(gateway.url, token) : []),
     '',
     'That token of the tenant "acme" lasts 15 minutes. Another one: npm run -s stack -- token',
-    'Logs: npm run stack -- logs [service]   Stop: Ctrl-C',
+    'Logs: npm run stack -- logs [name]   Stop: Ctrl-C',
     '',
   ].join('\n');
 }
