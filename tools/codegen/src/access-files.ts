@@ -18,7 +18,7 @@ const APPS = {
 };
 
 /** As `DeclaredRoute` of libs/auth, which tools do not import. */
-interface DeclaredRoute {
+export interface DeclaredRoute {
   kind: 'public' | 'internal' | 'forwarded' | 'access';
   method: string;
   path: string;
@@ -67,7 +67,7 @@ function sorted(routes: DeclaredRoute[]): DeclaredRoute[] {
   return routes.sort((left, right) => (key(left) < key(right) ? -1 : 1));
 }
 
-function policyData(routes: DeclaredRoute[]): object {
+export function policyData(routes: DeclaredRoute[]): object {
   const entries = routes.flatMap(({ method, path, rule }) =>
     rule === undefined
       ? []
@@ -76,7 +76,7 @@ function policyData(routes: DeclaredRoute[]): object {
   return { routes: Object.fromEntries(entries) as object, roles: roleScopes };
 }
 
-function accessPage(routes: ReadonlyMap<string, DeclaredRoute[]>): string {
+export function accessPage(routes: ReadonlyMap<string, DeclaredRoute[]>): string {
   return [INTRODUCTION, ...[...routes].map(([app, own]) => appSection(app, own))].join('\n\n');
 }
 
