@@ -12,6 +12,7 @@ const lease: ConnectionLease = {
   type: 'github',
   fields: {},
   credentials: { token: 'canary' },
+  http: null,
   rate_limit_rpm: 60,
   version: 1,
   expires_in: 60,

@@ -5,27 +5,15 @@ import {
   connectionPurpose,
   type Principal,
 } from '@soma/contracts';
-import { Problem, Secret } from '@soma/kernel';
+import { Problem } from '@soma/kernel';
 import { LRUCache } from 'lru-cache';
+import { type OpenConnection, openConnection } from './open-connection.ts';
 
 /** How many connections a process holds. The one that was not used for longest goes. */
 const MAX_HELD = 1_000;
 
 /** How long it is remembered that there is no such connection, unless one is heard of. */
 const MISSING_MS = 10_000;
-
-/** A connection as it is now, for whoever uses it at once. */
-export interface OpenConnection {
-  connectionId: string;
-  name: string;
-  type: string;
-  /** What is not secret. */
-  fields: Readonly<Record<string, unknown>>;
-  credentials: ReadonlyMap<string, Secret>;
-  /** Requests a minute. */
-  rateLimitRpm: number;
-  version: number;
-}
 
 /** Which connection of the principal's tenant, and what for. */
 export interface ConnectionUse {
@@ -80,7 +68,7 @@ export class ConnectionLeases {
   #resolve(key: string, principal: Principal, use: ConnectionUse): Promise<OpenConnection> {
     const askedAt = performance.now();
     const answer = this.#resolver.resolve(principal, use);
-    const held: Held = { connection: answer.then(toOpen), endsAt: Infinity };
+    const held: Held = { connection: answer.then(openConnection), endsAt: Infinity };
     this.#held.set(key, held);
     answer.then(
       ({ expires_in }) => {
@@ -116,17 +104,4 @@ export class ConnectionLeases {
 
 function isMissing(error: unknown): boolean {
   return error instanceof Problem && error.code === 'connection_not_found';
-}
-
-function toOpen(lease: ConnectionLease): OpenConnection {
-  const credentials = Object.entries(lease.credentials);
-  return {
-    connectionId: lease.connection_id,
-    name: lease.name,
-    type: lease.type,
-    fields: lease.fields,
-    credentials: new Map(credentials.map(([field, value]) => [field, new Secret(value)])),
-    rateLimitRpm: lease.rate_limit_rpm,
-    version: lease.version,
-  };
 }

@@ -1,6 +1,7 @@
 export { CatalogClient } from './catalog-client.ts';
-export { ConnectionLeases, type OpenConnection } from './connection-leases.ts';
+export { ConnectionLeases } from './connection-leases.ts';
 export { ConnectionLimits } from './connection-limits.ts';
+export { connectionRequest, type ConnectionRequest, urlBelow } from './connection-request.ts';
 export {
   ConnectionsModule,
   connectionSettings,
@@ -13,3 +14,4 @@ export {
   McpLaunchError,
   type McpPlace,
 } from './mcp-launch.ts';
+export { type OpenConnection, openConnection } from './open-connection.ts';

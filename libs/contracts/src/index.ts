@@ -187,12 +187,14 @@ export {
   type TunnelStatus,
 } from './http/tunnel.contract.ts';
 export {
+  type ConnectionHttp,
   connectionLease,
   type ConnectionLease,
   connectionPurpose,
   type ConnectionPurpose,
   connectionUsagePath,
   type ConnectionUsagePath,
+  type CredentialPlace,
   resolveConnectionRequest,
   type ResolveConnectionRequest,
 } from './internal/connection-lease.contract.ts';

@@ -1,3 +1,4 @@
+import type { CredentialPlace } from '@soma/contracts';
 import { z } from 'zod';
 
 /** The longest value of a field. */
@@ -6,22 +7,6 @@ const MAX_URL = 2048;
 
 /** What a connection's fields hold, secrets left out. */
 export type FieldValues = Readonly<Record<string, unknown>>;
-
-/** Where a credential stands in a request. One whose field is not set stands nowhere. */
-export type CredentialPlace =
-  | {
-      in: 'header';
-      field: string;
-      /** The header, or the field that names it. */
-      name: string | { field: string };
-      /** Before the value, as in `Bearer `. */
-      prefix?: string;
-    }
-  | { in: 'query'; field: string; name: string }
-  /** Before the path of every request, as in `/bot<token>`. */
-  | { in: 'path'; field: string; prefix: string }
-  /** RFC 7617. Both are fields; the user's name may be a plain one, or there is none. */
-  | { in: 'basic'; username?: string | undefined; password: string };
 
 /** One request that costs nothing and changes nothing, by which a connection shows how it is. */
 export interface HttpHealthCheck {

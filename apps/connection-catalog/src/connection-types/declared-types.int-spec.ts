@@ -9,6 +9,7 @@ import { startHttpServer } from '@soma/testing';
 import { probeHttp } from '../health/probes/http.probe.ts';
 import { catalogConfig } from '../catalog.config.ts';
 import type { ConnectionType } from './connection-type.ts';
+import { httpOf } from './http-of.ts';
 import { readDeclaration, readDeclaredTypes } from './declared-types.ts';
 
 const KEY = 'k3y-of-theirs';
@@ -114,11 +115,9 @@ describe('types that come as files', () => {
   afterAll(() => running.disposeAsync());
 
   function probe(type: ConnectionType, key: string): Promise<boolean> {
-    const target = {
-      type,
-      fields: { base_url: base, ...product.fields },
-      credentials: new Map([[product.secret, new Secret(key)]]),
-    };
+    const fields = { base_url: base, ...product.fields };
+    const credentials = new Map([[product.secret, new Secret(key)]]);
+    const target = { type, fields, credentials, http: httpOf(type, fields) };
     const signal = AbortSignal.timeout(20_000);
     return probeHttp(target, { outbound, signal, pause: () => Promise.resolve() });
   }

@@ -1,15 +1,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { urlBelow } from '@soma/connections';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
-import {
-  type ConnectionType,
-  type CredentialPlace,
-  secretField,
-  textField,
-  urlField,
-} from './connection-type.ts';
-import { urlBelow } from './http-request.ts';
+import { type ConnectionType, secretField, textField, urlField } from './connection-type.ts';
 import { builtInTypes } from './registry.ts';
 
 /** The types that come with the service. */
@@ -186,8 +180,7 @@ function toType(declaration: Declaration): ConnectionType {
     fields: z.strictObject(Object.fromEntries(fields)),
     http: {
       baseUrl: base_url,
-      // A place without a prefix or a user is one whose property is not there.
-      credentials: credentials as CredentialPlace[],
+      credentials,
       headers,
       allowedPaths: declaration.allowed_paths,
       health: {

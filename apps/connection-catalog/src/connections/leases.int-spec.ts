@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ServiceTokens } from '@soma/auth';
-import { CatalogClient, ConnectionLeases, type OpenConnection } from '@soma/connections';
+import {
+  CatalogClient,
+  ConnectionLeases,
+  connectionRequest,
+  type OpenConnection,
+} from '@soma/connections';
 import type { ConnectionPurpose, Principal } from '@soma/contracts';
 import { Secret } from '@soma/kernel';
 import { ConfigUpdatesReader } from '@soma/messaging';
@@ -73,6 +78,31 @@ describe('connections as other services use them', () => {
       fields: { api_url: 'https://api.github.com' },
       rateLimitRpm: 60,
     });
+  });
+
+  it.each<[string, object, [string, string]]>([
+    // A type of a file, whose paths are limited; and one that leads anywhere below its base URL.
+    ['grafana', { token: 't' }, ['authorization', 'Bearer t']],
+    ['generic_http', { api_key: 'k', header_name: 'X-Team' }, ['x-team', 'k']],
+  ])(
+    'says how to ask by HTTP, so that a service needs no code: %s',
+    async (type, fields, header) => {
+      const base_url = 'https://theirs.example/base';
+      const connection = await lease(await connect({ base_url, ...fields }, type));
+      const request = connectionRequest(connection, '/api/search?q=a');
+
+      expect(request?.url.href).toBe(`${base_url}/api/search?q=a`);
+      expect([...(request?.headers ?? [])]).toEqual([header]);
+      const reach = (): unknown => connectionRequest(connection, '/admin');
+      if (type === 'grafana') expect(reach).toThrow('/api/');
+      else expect(reach()).toBeDefined();
+    },
+  );
+
+  it('says of what does not speak HTTP that it does not', async () => {
+    const smtp = { host: 'mail.example', port: 587, username: 'u', password: 'p' };
+
+    expect((await lease(await connect(smtp, 'smtp'))).http).toBeNull();
   });
 
   it('holds a lease, and lets go of it within a second of a change', async () => {

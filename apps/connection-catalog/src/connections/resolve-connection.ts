@@ -9,6 +9,7 @@ import { Problem } from '@soma/kernel';
 import { TenantTransaction } from '@soma/persistence';
 import { type ConnectionType, webhookCredentials } from '../connection-types/connection-type.ts';
 import { ConnectionTypes } from '../connection-types/connection-types.ts';
+import { httpOf } from '../connection-types/http-of.ts';
 import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
 import type { ConnectionRow } from './connection-row.ts';
 import { ConnectionUsages } from './connection-usages.ts';
@@ -54,6 +55,7 @@ export class ResolveConnection {
       name: row.name,
       type: row.type,
       fields: row.fields,
+      http: httpOf(type, row.fields),
       credentials: Object.fromEntries(credentials),
       rate_limit_rpm: this.types.rateOf(type, row.rate_limit_rpm),
       version: row.version,

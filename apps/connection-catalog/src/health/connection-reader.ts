@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
+import { openConnection } from '@soma/connections';
 import type { ConnectionLease, HealthReason } from '@soma/contracts';
-import { Problem, Secret } from '@soma/kernel';
+import { Problem } from '@soma/kernel';
 import { permitKey, TenantTransaction } from '@soma/persistence';
 import { ConnectionTypes } from '../connection-types/connection-types.ts';
 import { ResolveConnection } from '../connections/resolve-connection.ts';
@@ -40,15 +41,12 @@ export class ConnectionReader {
     if (type === undefined || type.authorisation === 'always') {
       return undefined;
     }
-    const { fields, credentials, rate_limit_rpm } = await this.lease(row);
-    const secrets = Object.entries(credentials).map(
-      ([field, value]) => [field, new Secret(value)] as const,
-    );
+    const { fields, credentials, http, rateLimitRpm } = openConnection(await this.lease(row));
     const use = {
       key: permitKey(row.tenant_id, row.connection_id),
-      limits: this.types.limitsOf(type, rate_limit_rpm),
+      limits: this.types.limitsOf(type, rateLimitRpm),
     };
-    return { type, fields, credentials: new Map(secrets), use };
+    return { type, fields, credentials, http, use };
   }
 
   private async lease({ tenant_id, name }: CheckedRow): Promise<ConnectionLease> {

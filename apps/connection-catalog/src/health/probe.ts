@@ -1,16 +1,12 @@
+import type { OpenConnection } from '@soma/connections';
 import type { HealthReason } from '@soma/contracts';
 import type { Outbound } from '@soma/http';
-import type { Secret } from '@soma/kernel';
 import type { PermitLimits } from '@soma/persistence';
 import type { ConnectionType, FieldValues } from '../connection-types/connection-type.ts';
 
 /** A connection as a probe needs it. */
-export interface ProbeTarget {
+export interface ProbeTarget extends Pick<OpenConnection, 'fields' | 'credentials' | 'http'> {
   type: ConnectionType;
-  /** What is not secret. */
-  fields: FieldValues;
-  /** The credentials that are set. */
-  credentials: ReadonlyMap<string, Secret>;
 }
 
 /** A connection whose check counts as a use of it. */

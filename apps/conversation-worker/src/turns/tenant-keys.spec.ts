@@ -10,6 +10,7 @@ const models: OpenConnection = {
   type: 'openai',
   fields: { base_url: 'https://models.example/v1' },
   credentials: new Map([['api_key', new Secret('theirs')]]),
+  http: null,
   rateLimitRpm: 60,
   version: 1,
 };

@@ -15,6 +15,35 @@ export const resolveConnectionRequest = z.strictObject({
 });
 export type ResolveConnectionRequest = z.output<typeof resolveConnectionRequest>;
 
+/** Where a credential stands in a request. One whose field is not set stands nowhere. */
+const credentialPlace = z.discriminatedUnion('in', [
+  z.object({
+    in: z.literal('header'),
+    field: z.string(),
+    /** The header, or the field that names it. */
+    name: z.union([z.string(), z.object({ field: z.string() })]),
+    /** Before the value, as in `Bearer `. */
+    prefix: z.string().optional(),
+  }),
+  z.object({ in: z.literal('query'), field: z.string(), name: z.string() }),
+  /** Before the path of every request, as in `/bot<token>`. */
+  z.object({ in: z.literal('path'), field: z.string(), prefix: z.string() }),
+  /** RFC 7617. Both are fields; the user's name may be a plain one, or there is none. */
+  z.object({ in: z.literal('basic'), username: z.string().optional(), password: z.string() }),
+]);
+export type CredentialPlace = z.output<typeof credentialPlace>;
+
+/** How to ask what a connection leads to, over HTTP. */
+const connectionHttp = z.object({
+  base_url: z.string(),
+  /** Sent with every request, as the version of an API is. */
+  headers: z.record(z.string(), z.string()),
+  credentials: z.array(credentialPlace),
+  /** Requests go to what lies below one of these, and nowhere else. */
+  allowed_paths: z.array(z.string()),
+});
+export type ConnectionHttp = z.output<typeof connectionHttp>;
+
 /** A connection as it is now, credentials included. It passes between services alone. */
 export const connectionLease = z.object({
   connection_id: z.string(),
@@ -23,6 +52,8 @@ export const connectionLease = z.object({
   fields: z.record(z.string(), z.unknown()),
   /** Values of credentials: make a `Secret` of each at once. */
   credentials: z.record(z.string(), z.string()),
+  /** Null: it leads nowhere by HTTP. */
+  http: connectionHttp.nullable(),
   /** Requests a minute. */
   rate_limit_rpm: z.int().positive(),
   version: z.int(),

@@ -28,7 +28,7 @@ async function serve(talk: (socket: Socket) => void): Promise<number> {
 /** Why a check fails. */
 function failureAt(dialect: string, port: number): Promise<unknown> {
   const plain = { dialect, port, host: '127.0.0.1', database: 'd', username: 'u', tls: false };
-  const target = { type: database, fields: plain, credentials: new Map() };
+  const target = { type: database, fields: plain, credentials: new Map(), http: null };
   const signal = AbortSignal.timeout(10_000);
   const context = { outbound, signal, pause: () => Promise.resolve() };
   return probeDatabase(target, context).catch((error: unknown) => error);

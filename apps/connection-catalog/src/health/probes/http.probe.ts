@@ -1,5 +1,5 @@
+import { connectionRequest } from '@soma/connections';
 import { askedPauseMs } from '@soma/http';
-import { connectionRequest } from '../../connection-types/http-request.ts';
 import type { HttpHealthCheck } from '../../connection-types/connection-type.ts';
 import { type ProbeContext, type Probe, ProbeFailure, type ProbeTarget } from '../probe.ts';
 
@@ -34,7 +34,7 @@ async function ask(
   check: HttpHealthCheck,
   { outbound, signal }: ProbeContext,
 ): Promise<Response | undefined> {
-  const request = target.type.http && connectionRequest(target.type.http, check.path, target);
+  const request = connectionRequest(target, check.path);
   if (request === undefined) {
     return undefined;
   }

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { connectionRequest, type ConnectionRequest } from '@soma/connections';
 import type { Secret } from '@soma/kernel';
 import { EventSourceParserStream } from 'eventsource-parser/stream';
 import { z } from 'zod';
-import { connectionRequest, type ConnectionRequest } from '../../connection-types/http-request.ts';
 import { type Probe, type ProbeContext, ProbeFailure, type ProbeTarget } from '../probe.ts';
 
 /** https://modelcontextprotocol.io/specification; a server that knows another one says so. */
@@ -32,7 +32,7 @@ export const probeMcp: Probe = async (target, context) => {
 };
 
 function toRequest(target: ProbeTarget): ConnectionRequest | undefined {
-  const request = target.type.http && connectionRequest(target.type.http, '', target);
+  const request = connectionRequest(target, '');
   if (request !== undefined) {
     const further = readHeaders(target.credentials.get('headers'));
     Object.entries(further).forEach(([name, value]) => {

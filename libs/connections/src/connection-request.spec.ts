@@ -1,24 +1,23 @@
 import { describe, expect, it } from '@jest/globals';
+import type { ConnectionHttp, CredentialPlace } from '@soma/contracts';
 import { Secret } from '@soma/kernel';
-import type { CredentialPlace, HttpAccess } from './connection-type.ts';
-import { connectionRequest, type ConnectionRequest } from './http-request.ts';
+import { connectionRequest, type ConnectionRequest } from './connection-request.ts';
 
-const ACCESS: HttpAccess = { baseUrl: { field: 'base_url' }, credentials: [] };
+const HTTP: ConnectionHttp = {
+  base_url: 'https://crm.example/base/',
+  headers: {},
+  credentials: [],
+  allowed_paths: ['/'],
+};
 
 function request(
   path: string,
-  access: Partial<HttpAccess> = {},
-  fields: Record<string, unknown> = {},
+  http: Partial<ConnectionHttp> = {},
+  key = 'k3y',
 ): ConnectionRequest | undefined {
-  return connectionRequest({ ...ACCESS, ...access }, path, {
-    fields: {
-      base_url: 'https://crm.example/base/',
-      user: 'ann',
-      header: 'X-Their-Key',
-      ...fields,
-    },
-    credentials: new Map([['key', new Secret('k3y')]]),
-  });
+  const fields = { user: 'ann', header: 'X-Their-Key' };
+  const credentials = new Map([['key', new Secret(key)]]);
+  return connectionRequest({ fields, credentials, http: { ...HTTP, ...http } }, path);
 }
 
 describe('connectionRequest', () => {
@@ -41,13 +40,13 @@ describe('connectionRequest', () => {
     const path = request('/x', { credentials: [{ in: 'path', field: 'key', prefix: '/bot' }] });
 
     expect(query?.url.href).toBe('https://crm.example/base/x?a=1&k=k3y');
-    const odd = connectionRequest(
-      { ...ACCESS, credentials: [{ in: 'path', field: 'key', prefix: '/bot' }] },
+    const odd = request(
       '/x',
       {
-        fields: { base_url: 'https://crm.example' },
-        credentials: new Map([['key', new Secret('1:a/../../b?c')]]),
+        base_url: 'https://crm.example',
+        credentials: [{ in: 'path', field: 'key', prefix: '/bot' }],
       },
+      '1:a/../../b?c',
     );
 
     expect(odd?.url.href).toBe('https://crm.example/bot1:a%2F..%2F..%2Fb%3Fc/x');
@@ -66,8 +65,10 @@ describe('connectionRequest', () => {
     expect([...(made?.headers ?? [])]).toEqual([]);
   });
 
-  it('has nowhere to go without a base URL', () => {
-    expect(request('/x', {}, { base_url: undefined })).toBeUndefined();
+  it('has nowhere to go by what does not speak HTTP', () => {
+    const connection = { fields: {}, credentials: new Map(), http: null };
+
+    expect(connectionRequest(connection, '/x')).toBeUndefined();
   });
 
   it.each([
@@ -84,7 +85,7 @@ describe('connectionRequest', () => {
     '/apiary',
     'api/x',
   ])('leads nowhere but below the base URL and the allowed paths: %s', (path) => {
-    expect(() => request(path, { allowedPaths: ['/api/'] })).toThrow(
+    expect(() => request(path, { allowed_paths: ['/api/'] })).toThrow(
       expect.objectContaining({ status: 422, code: 'connection_path_not_allowed' }),
     );
   });
@@ -92,7 +93,7 @@ describe('connectionRequest', () => {
   it.each(['/api/x', '/api/x?next=/../admin', '/api/a%20b', '/api/x/../y', '/metrics'])(
     'leads to what is allowed: %s',
     (path) => {
-      expect(request(path, { allowedPaths: ['/api/', '/metrics'] })?.url.pathname).toMatch(
+      expect(request(path, { allowed_paths: ['/api/', '/metrics'] })?.url.pathname).toMatch(
         /^\/base\/(api\/|metrics)/,
       );
     },

@@ -1,11 +1,9 @@
-import { Problem, type Secret } from '@soma/kernel';
-import type { CredentialPlace, FieldValues, HttpAccess } from './connection-type.ts';
+import type { ConnectionHttp, CredentialPlace } from '@soma/contracts';
+import { Problem } from '@soma/kernel';
+import type { OpenConnection } from './open-connection.ts';
 
-/** What a connection's fields hold. */
-export interface ConnectionValues {
-  fields: FieldValues;
-  credentials: ReadonlyMap<string, Secret>;
-}
+/** What a request is made of. */
+type Values = Pick<OpenConnection, 'fields' | 'credentials'>;
 
 /** A request to what a connection leads to, with its credentials. */
 export interface ConnectionRequest {
@@ -14,32 +12,32 @@ export interface ConnectionRequest {
 }
 
 /**
- * Makes a request below a connection's base URL.
+ * Makes a request below a connection's base URL. Whoever sends it does so by `Outbound`: where it
+ * leads is the tenant's to say.
  *
  * @param path - With its query, below the base URL; empty for the base URL itself.
- * @returns Undefined where the connection has no base URL.
+ * @returns Undefined where the connection leads nowhere by HTTP.
  * @throws {@link Problem} 422 `connection_path_not_allowed`
  */
 export function connectionRequest(
-  access: HttpAccess,
+  connection: Values & { http: ConnectionHttp | null },
   path: string,
-  values: ConnectionValues,
 ): ConnectionRequest | undefined {
-  const base = baseUrlOf(access, values.fields);
-  if (base === undefined) {
+  const { http } = connection;
+  if (http === null) {
     return undefined;
   }
-  const url = below(base, path, access.allowedPaths ?? ['/']);
-  const request = { url, headers: new Headers(access.headers) };
-  const root = new URL(base).pathname.replace(/\/+$/, '');
-  access.credentials.forEach((place) => {
-    putCredential({ ...request, root }, place, values);
+  const url = below(http, path);
+  const request = { url, headers: new Headers(http.headers) };
+  const root = new URL(http.base_url).pathname.replace(/\/+$/, '');
+  http.credentials.forEach((place) => {
+    putCredential({ ...request, root }, place, connection);
   });
   return request;
 }
 
-function below(base: string, path: string, allowed: readonly string[]): URL {
-  const url = urlBelow(base, path, allowed);
+function below({ base_url, allowed_paths: allowed }: ConnectionHttp, path: string): URL {
+  const url = urlBelow(base_url, path, allowed);
   if (url === undefined) {
     throw new Problem({
       status: 422,
@@ -72,18 +70,10 @@ function isUnder(path: string, allowed: string): boolean {
   return path === allowed || path.startsWith(allowed.endsWith('/') ? allowed : `${allowed}/`);
 }
 
-function baseUrlOf({ baseUrl }: HttpAccess, fields: FieldValues): string | undefined {
-  if (typeof baseUrl === 'string') {
-    return baseUrl;
-  }
-  const value = fields[baseUrl.field];
-  return typeof value === 'string' ? value : baseUrl.default;
-}
-
 function putCredential(
   { url, headers, root }: ConnectionRequest & { root: string },
   place: CredentialPlace,
-  values: ConnectionValues,
+  values: Values,
 ): void {
   if (place.in === 'basic') {
     putBasic(headers, place, values);
@@ -118,7 +108,7 @@ function inPath(value: string): string {
 function putHeader(
   headers: Headers,
   place: Extract<CredentialPlace, { in: 'header' }> & { value: string },
-  values: ConnectionValues,
+  values: Values,
 ): void {
   const name = typeof place.name === 'string' ? place.name : valueOf(values, place.name.field);
   if (name !== undefined) {
@@ -129,7 +119,7 @@ function putHeader(
 function putBasic(
   headers: Headers,
   place: Extract<CredentialPlace, { in: 'basic' }>,
-  values: ConnectionValues,
+  values: Values,
 ): void {
   const username = place.username && valueOf(values, place.username);
   const password = valueOf(values, place.password);
@@ -143,7 +133,7 @@ function basic(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }
 
-function valueOf({ fields, credentials }: ConnectionValues, field: string): string | undefined {
+function valueOf({ fields, credentials }: Values, field: string): string | undefined {
   const plain = fields[field];
   return credentials.get(field)?.reveal() ?? (typeof plain === 'string' ? plain : undefined);
 }
