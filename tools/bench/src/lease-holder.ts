@@ -22,6 +22,7 @@ const lease = {
   type: 'github',
   fields: { api_url: 'https://api.github.com' },
   credentials: { token: 'github_pat_1' },
+  http: null,
   rate_limit_rpm: 60,
   version: 1,
   expires_in: 3_600,
