@@ -1,6 +1,7 @@
 import { clientIdentifier, serverReply, sessionEvent, streamQuery } from '@soma/contracts';
 import type { ApiDescription } from '@soma/http';
 import { z } from 'zod';
+import { pieceExample } from './api-examples.ts';
 import forwarded from './forwarding/forwarded-api.json' with { type: 'json' };
 
 const health = z.strictObject({
@@ -15,6 +16,16 @@ const health = z.strictObject({
     z.strictObject({ status: z.enum(['ok', 'down']), latency_ms: z.int().nonnegative() }),
   ),
 });
+
+const healthExample: z.output<typeof health> = {
+  status: 'ok',
+  version: '1.0.0',
+  policy: 'enforced',
+  dependencies: {
+    postgres: { status: 'ok', latency_ms: 2 },
+    kafka: { status: 'ok', latency_ms: 4 },
+  },
+};
 
 /** What the API document says that no route does. */
 export const apiDescription: ApiDescription = {
@@ -33,7 +44,7 @@ export const apiDescription: ApiDescription = {
         responses: {
           200: {
             description: '`ok` or `degraded`',
-            content: { 'application/json': { schema: health } },
+            content: { 'application/json': { schema: health, example: healthExample } },
           },
           503: { description: '`down`', content: { 'application/json': { schema: health } } },
         },
@@ -54,7 +65,12 @@ export const apiDescription: ApiDescription = {
         responses: {
           101: {
             description: 'Every frame that is sent',
-            content: { 'application/json': { schema: z.union([sessionEvent, serverReply]) } },
+            content: {
+              'application/json': {
+                schema: z.union([sessionEvent, serverReply]),
+                example: pieceExample,
+              },
+            },
           },
           400: { description: '`invalid_cursor`' },
           401: { description: '`missing_credential`, `invalid_token`, `invalid_ticket`' },

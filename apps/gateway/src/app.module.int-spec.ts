@@ -12,6 +12,15 @@ import {
   type TestGateway,
 } from './spec-support.ts';
 
+interface DescribedBody {
+  content?: Record<string, { example?: unknown }>;
+}
+
+interface DescribedOperation {
+  requestBody?: DescribedBody;
+  responses: Record<string, DescribedBody>;
+}
+
 describe('the gateway', () => {
   const running = new AsyncDisposableStack();
   let servers: GatewayServers;
@@ -90,6 +99,23 @@ describe('the gateway', () => {
     expect(withoutVersion.filter((path) => appServing(path) === undefined)).toEqual([]);
     expect((await fetch(`${gateway.url}/docs`)).status).toBe(200);
     expect((await fetch(`${gateway.url}/openapi.json`)).status).toBe(200);
+  });
+
+  it('shows an example of every body that is sent and answered', async () => {
+    const { paths = {} } = await gatewayApi();
+    const own = Object.entries(paths).filter(([path]) => appServing(path) === undefined);
+    const bodies = own.flatMap(([path, methods]) =>
+      Object.entries(methods as Record<string, DescribedOperation>).flatMap(
+        ([method, { requestBody, responses }]) => {
+          const answers = Object.entries(responses).filter(([status]) => /^[12]/.test(status));
+          return [requestBody, ...answers.map(([, answer]) => answer)]
+            .flatMap((body) => Object.values(body?.content ?? {}))
+            .map((content) => ({ operation: `${method} ${path}`, ...content }));
+        },
+      ),
+    );
+    expect(bodies.length).toBeGreaterThan(15);
+    expect(bodies.filter(({ example }) => example === undefined)).toEqual([]);
   });
 
   it('commits its API document: run "npm run generate" when this fails', async () => {

@@ -10,15 +10,10 @@ import {
 } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { ACT_ON_SESSION, SPEAK_IN_SESSION } from '../access/session-rules.ts';
+import { acceptedExample } from '../api-examples.ts';
 import { type Caller, CurrentCaller } from '../runtime/caller.ts';
 import { AcceptAction } from './accept-action.ts';
 import { AcceptMessage } from './accept-message.ts';
-
-const acceptedExample = {
-  session_id: '019a0b1c-2d3e-7f40-8a5b-6c7d8e9f0a1b',
-  event_id: '019a0b1c-2d40-7a51-9b6c-7d8e9f0a1b2c',
-  cursor: '1.0',
-};
 
 const acceptProblems = {
   400: ['invalid_idempotency_key'],

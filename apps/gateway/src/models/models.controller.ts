@@ -3,6 +3,7 @@ import { Access } from '@soma/auth';
 import { modelList, type ModelList } from '@soma/contracts';
 import { Operation } from '@soma/http';
 import { listModels } from '@soma/llm';
+import { modelListExample } from '../api-examples.ts';
 import { GATEWAY_CONFIG, type GatewayConfig } from '../gateway.config.ts';
 
 @Controller('v1/models')
@@ -15,6 +16,7 @@ export class ModelsController {
     summary: 'List models',
     description: 'Those that are known here, also where no key enables them.',
     answer: modelList,
+    answerExample: modelListExample,
   })
   list(): ModelList {
     return { models: listModels(this.config) };

@@ -34,6 +34,7 @@ import {
 import { Operation } from '@soma/http';
 import { FaultInterceptor } from '@soma/persistence';
 import { Personas } from '@soma/sessions';
+import { personaExample, personaListExample } from '../api-examples.ts';
 import { type Caller, CurrentCaller } from '../runtime/caller.ts';
 import { CreatePersona } from './create-persona.ts';
 import { RemovePersona } from './remove-persona.ts';
@@ -54,7 +55,12 @@ export class PersonasController {
 
   @Get()
   @Access({ scope: 'personas:read', resource: 'persona' })
-  @Operation({ summary: 'List personas', answer: personaList, problems: unavailable })
+  @Operation({
+    summary: 'List personas',
+    answer: personaList,
+    answerExample: personaListExample,
+    problems: unavailable,
+  })
   list(
     @CurrentPrincipal() principal: Principal,
     @Query({ schema: personaListQuery }) query: PersonaListQuery,
@@ -73,6 +79,7 @@ export class PersonasController {
       instructions: 'Answer briefly, and name the article that you rely on.',
     },
     answer: persona,
+    answerExample: personaExample,
     problems: {
       400: ['invalid_idempotency_key'],
       409: ['persona_exists', 'idempotency_conflict'],
@@ -93,6 +100,7 @@ export class PersonasController {
   @Operation({
     summary: 'Look a persona up',
     answer: persona,
+    answerExample: personaExample,
     problems: { 404: ['persona_not_found'], ...unavailable },
   })
   find(
@@ -111,6 +119,7 @@ export class PersonasController {
       '`Idempotency-Key` is needed.',
     bodyExample: { temperature: 0.2, model: null },
     answer: persona,
+    answerExample: personaExample,
     problems: { 404: ['persona_not_found'], 422: modelProblems, ...unavailable },
   })
   update(

@@ -38,6 +38,12 @@ import { Operation } from '@soma/http';
 import { FaultInterceptor } from '@soma/persistence';
 import { sessionNotFound, Sessions } from '@soma/sessions';
 import { READ_SESSION, WRITE_SESSION } from '../access/session-rules.ts';
+import {
+  cancelledExample,
+  sessionExample,
+  sessionListExample,
+  timelineExample,
+} from '../api-examples.ts';
 import { type Caller, CurrentCaller } from '../runtime/caller.ts';
 import { CancelTurn } from './cancel-turn.ts';
 import { DeleteSession } from './delete-session.ts';
@@ -63,6 +69,7 @@ export class SessionsController {
     summary: 'List sessions',
     description: 'The newest first: people see their own, services those of their tenant.',
     answer: sessionList,
+    answerExample: sessionListExample,
     problems: { 400: ['invalid_cursor'], ...unavailable },
   })
   list(
@@ -77,6 +84,7 @@ export class SessionsController {
   @Operation({
     summary: 'Look a session up',
     answer: session,
+    answerExample: sessionExample,
     problems: { 404: ['session_not_found'], ...unavailable },
   })
   async find(
@@ -96,6 +104,7 @@ export class SessionsController {
     summary: "Read a session's timeline",
     description: 'The rows after `cursor`, in their order. A session has no other history.',
     answer: timeline,
+    answerExample: timelineExample,
     problems: { 404: ['session_not_found'], ...unavailable },
   })
   @Header('content-type', 'application/json; charset=utf-8')
@@ -114,7 +123,9 @@ export class SessionsController {
     summary: 'Cancel a turn',
     description: 'Ends the turn that is named, else the one that runs or waits. Queued ones stay.',
     headers: idempotencyHeader,
+    bodyExample: { turn_id: cancelledExample.turn_id },
     answer: cancelled,
+    answerExample: cancelledExample,
     problems: {
       400: ['invalid_idempotency_key'],
       404: ['session_not_found', 'turn_not_found'],

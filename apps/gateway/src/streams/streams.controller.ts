@@ -25,6 +25,7 @@ import { StreamTickets } from '@soma/sessions';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
 import { READ_SESSION } from '../access/session-rules.ts';
+import { pieceExample, streamTicketExample } from '../api-examples.ts';
 import { OpenEventStream } from './open-event-stream.ts';
 import { EVENTS_ROUTE } from './stream-access.ts';
 
@@ -44,6 +45,7 @@ const events: OperationOptions = {
   headers: resumeHeader,
   answer: sessionEvent,
   answerType: 'text/event-stream',
+  answerExample: pieceExample,
   problems: {
     400: ['invalid_cursor'],
     401: ['invalid_ticket'],
@@ -86,6 +88,7 @@ export class StreamsController {
       'For browsers, whose EventSource and WebSocket cannot send an Authorization header. Pass it ' +
       'as `?ticket=` within 30 seconds; it opens one stream of this session.',
     answer: streamTicket,
+    answerExample: streamTicketExample,
     problems: { 404: ['session_not_found'], 503: ['database_unavailable'] },
   })
   async ticket(
