@@ -89,7 +89,7 @@ describe('what the catalog tells the audit log', () => {
       await catalog.send('DELETE', path),
     ];
 
-    expect(answers.map(({ status }) => status)).toEqual([500, 500, 500, 500]);
+    expect(answers.map(({ status }) => status)).toEqual([500, 500, 404, 500]);
     expect(JSON.stringify(answers)).not.toContain('of-git');
     expect((await catalog.send('GET', `${PATH}/never`)).status).toBe(404);
     const kept = await catalog.send('GET', path);

@@ -185,7 +185,7 @@ export class ConnectionsController {
       'For who has just proved a second factor; it is noted in the audit log. Whatever the reason is, ' +
       'a refusal is the same 404 after the same time.',
     answer: revealedSecret,
-    problems: { 401: ['step_up_required'], 404: ['secret_not_found'], ...unavailable },
+    problems: { 401: ['step_up_required'], 404: ['secret_not_found'] },
   })
   reveal(
     @CurrentCaller() caller: Caller,

@@ -1,21 +1,21 @@
 /*
  * Showing a credential.
  *
- * Whoever may reveal some must not learn from refusals which connections and fields there are: each
- * refusal is the same 404, and takes the same time. What is done until then takes a few milliseconds
- * or none; so every refusal is held back until a moment that none of it reaches.
+ * Whoever may reveal some must not learn from refusals which connections and fields there are. So each
+ * failure, whatever failed, is the same 404 at the same moment: it is held back until then, and what
+ * is not read by then counts as not readable.
  */
 import { Injectable, Logger } from '@nestjs/common';
 import type { Caller } from '@soma/auth';
 import { connectionName, type RevealedSecret } from '@soma/contracts';
-import { Problem, type Secret, sleep } from '@soma/kernel';
-import { isDatabaseFault, TenantTransaction } from '@soma/persistence';
+import { Problem, Secret, sleep } from '@soma/kernel';
+import { TenantTransaction } from '@soma/persistence';
 import { ConnectionSecrets } from '../secrets/connection-secrets.ts';
 import { ConnectionChanges, type ConnectionEvent } from './connection-changes.ts';
 import { ConnectionsRepository } from './connections.repository.ts';
 
-/** When a refusal is answered, counted from the request. */
-const REFUSAL_MS = 250;
+/** When a refusal is answered, counted from the request. A backend far away may take a second. */
+const REFUSAL_MS = 2_000;
 
 /** Which credential is to be shown; whatever a request may name. */
 export interface RevealRequest {
@@ -37,17 +37,37 @@ export class RevealSecret {
 
   /** @throws {@link Problem} 404 `secret_not_found`, whatever the reason is */
   async execute(caller: Caller, request: RevealRequest): Promise<RevealedSecret> {
-    const refusal = sleep(REFUSAL_MS);
-    const secret = await this.read(caller, request);
+    const shown = new AbortController();
+    const refusal = sleep(REFUSAL_MS, shown.signal);
     const event = eventOf(caller, request);
-    if (secret === undefined) {
-      this.changes.reportRefusal({ ...event, outcome: 'failure' });
-      await refusal;
-      throw secretNotFound();
+    const secret = await Promise.race([this.readAndRecord(caller, request, event), refusal]);
+    if (secret instanceof Secret) {
+      shown.abort();
+      return { field: request.field, value: secret.reveal() };
     }
-    // What the audit log will not tell of is not shown.
-    await this.transaction.run(event.tenantId, (manager) => this.changes.record(manager, event));
-    return { field: request.field, value: secret.reveal() };
+    this.changes.reportRefusal({ ...event, outcome: 'failure' });
+    await refusal;
+    throw secretNotFound();
+  }
+
+  private async readAndRecord(
+    caller: Caller,
+    request: RevealRequest,
+    event: ConnectionEvent,
+  ): Promise<Secret | undefined> {
+    try {
+      const secret = await this.read(caller, request);
+      if (secret !== undefined) {
+        // What the audit log will not tell of is not shown.
+        await this.transaction.run(event.tenantId, (manager) =>
+          this.changes.record(manager, event),
+        );
+      }
+      return secret;
+    } catch (error) {
+      this.logger.error({ error, message: 'A credential could not be shown.' });
+      return undefined;
+    }
   }
 
   private async read(
@@ -65,13 +85,7 @@ export class RevealSecret {
     }
     const place = this.secrets.placeOf(tenant_id, row, field);
     const version = row.credentials[field]?.version;
-    return this.secrets.backend.read(place, version).catch((error: unknown) => {
-      if (isDatabaseFault(error)) {
-        throw error;
-      }
-      this.logger.error({ error, message: 'A credential could not be read.' });
-      return undefined;
-    });
+    return this.secrets.backend.read(place, version);
   }
 }
 

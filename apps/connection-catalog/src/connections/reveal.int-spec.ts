@@ -77,8 +77,16 @@ describe('revealing a credential', () => {
     expect((await reveal('git/secrets/token', as)).status).toBe(403);
   });
 
-  it('answers each refusal alike, in its words and in its time', async () => {
+  it('answers each failure alike, in its words and in its time, and has it audited', async () => {
+    const { database } = servers;
+    const broken = { name: 'broken', type: 'github', fields: { token: 'x' } };
+    await catalog.send('POST', PATH, { body: broken });
+    await database.execute(
+      `UPDATE catalog.secrets SET sealed = 'x' FROM catalog.connections AS its
+        WHERE its.connection_id = secrets.connection_id AND its.name = 'broken'`,
+    );
     const paths = [
+      'broken/secrets/token',
       'none/secrets/token',
       'theirs/secrets/token',
       'git/secrets/webhook_secret',
@@ -99,6 +107,36 @@ describe('revealing a credential', () => {
     expect(new Set(answers.map(({ body }) => JSON.stringify(body))).size).toBe(1);
     expect(answers.map(({ cache }) => cache)).toEqual(paths.map(() => 'no-store'));
     // None comes before the moment at which all do.
-    expect(Math.min(...answers.map(({ tookMs }) => tookMs))).toBeGreaterThanOrEqual(240);
+    expect(Math.min(...answers.map(({ tookMs }) => tookMs))).toBeGreaterThanOrEqual(1_990);
+    const refusals = await until(() => {
+      const found = heard.filter(({ outcome }) => outcome === 'failure');
+      return found.length === paths.length ? found : undefined;
+    });
+    expect(new Set(refusals.map(({ action }) => action))).toEqual(
+      new Set(['connection.secret_revealed']),
+    );
+    expect(refusals.map(({ target }) => target.id).sort()).toEqual(
+      ['Not A Name', 'broken', 'git', 'git', 'git', 'none', 'theirs'].sort(),
+    );
+  });
+
+  it('waits no longer for what is there than for what is not', async () => {
+    let isHeld = true;
+    // As a backend that does not answer.
+    const held = servers.database
+      .execute('BEGIN; LOCK TABLE catalog.secrets; SELECT pg_sleep(5); COMMIT')
+      .then(() => (isHeld = false));
+    await until(async () => {
+      const locks = await servers.database.execute(
+        `SELECT FROM pg_locks WHERE relation = 'catalog.secrets'::regclass
+                                AND mode = 'AccessExclusiveLock' AND granted`,
+      );
+      return locks.length > 0;
+    });
+    const answer = await reveal('git/secrets/token');
+
+    expect(isHeld).toBe(true);
+    expect(answer).toMatchObject({ status: 404, body: { code: 'secret_not_found' } });
+    await held;
   });
 });
