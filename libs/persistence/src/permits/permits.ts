@@ -33,7 +33,8 @@ export interface Permit {
  * all pods. Who comes when there is none stands in line until the deadline.
  *
  * While Redis is away each pod counts by itself, by the same limits: never by none. When Redis is
- * back, all count together again: what it was not told of it is told before it is asked again.
+ * back, all count together again: what it was not told of it is told then, at the latest before it is
+ * asked again.
  */
 export class Permits {
   readonly #logger = new Logger(Permits.name);
@@ -41,7 +42,8 @@ export class Permits {
   readonly #own = new LocalPermits();
   readonly #untold = new Set<() => Promise<void>>();
   #retelling: Promise<unknown> | undefined;
-  #awayUntil = 0;
+  /** Set while Redis is left alone. */
+  #away: NodeJS.Timeout | undefined;
 
   /** @param limitMs - How long Redis may take. */
   constructor(
@@ -117,13 +119,10 @@ export class Permits {
   }
 
   async #ask(ticket: Ticket, limits: PermitLimits, patienceMs: number): Promise<PermitAnswer> {
-    const isAway = performance.now() < this.#awayUntil;
-    const shared = isAway
-      ? undefined
-      : await this.#tryShared(async () => {
-          await this.#retell();
-          return this.#shared.ask(ticket, limits, patienceMs);
-        });
+    const shared = await this.#tryShared(async () => {
+      await this.#retell();
+      return this.#shared.ask(ticket, limits, patienceMs);
+    });
     return shared ?? this.#own.ask(ticket, limits, patienceMs);
   }
 
@@ -145,15 +144,27 @@ export class Permits {
     await this.#retelling;
   }
 
-  /** Undefined where Redis does not answer. */
+  /** Undefined where Redis does not answer, or did not just now: then nobody waits for it. */
   async #tryShared<Result>(ask: () => Promise<Result>): Promise<Result | undefined> {
+    if (this.#away !== undefined) {
+      return undefined;
+    }
     try {
       return await withinLimit(this.limitMs, ask);
     } catch (error) {
-      this.#awayUntil = performance.now() + PAUSE_MS;
+      this.#leaveAlone();
       this.#logger.debug({ error, message: 'Permits are counted by this pod alone.' });
       return undefined;
     }
+  }
+
+  /** Others wait for what Redis was not told: it is told as soon as it is back, if nobody asks either. */
+  #leaveAlone(): void {
+    clearTimeout(this.#away);
+    this.#away = setTimeout(() => {
+      this.#away = undefined;
+      if (this.#untold.size > 0) void this.#tryShared(() => this.#retell());
+    }, PAUSE_MS).unref();
   }
 }
 
