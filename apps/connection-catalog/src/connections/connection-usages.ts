@@ -7,6 +7,9 @@ const SEEN_HOURS = 24;
 /** It is written down again when so much of that is left: not each time that it is seen. */
 const RENEW_AT_HOURS = 23;
 
+/** What an MCP server that a tenant has installed is called among what uses a connection. */
+export const MCP_INSTALLATION = 'mcp_installation';
+
 /** What uses a connection: a kind of thing and which one. */
 export interface UsageKey {
   connectionId: string;

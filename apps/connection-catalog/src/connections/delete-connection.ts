@@ -56,9 +56,10 @@ export class DeleteConnection {
     const removed = [...Object.keys(row.credentials), ...oauthSecretFields];
     const change = { written: new Map(), removed };
     await this.credentials.apply(manager, { tenant_id: tenantId, ...row }, change);
+    // Before what uses it goes with it.
+    const version = row.version + 1;
+    await this.changes.announce(manager, tenantId, { ...row, version, deleted: true });
     await this.connections.remove(manager, tenantId, row.connection_id);
-    const { name, version } = row;
-    await this.changes.announce(manager, tenantId, { name, version: version + 1, deleted: true });
   }
 
   private async assertUnused(

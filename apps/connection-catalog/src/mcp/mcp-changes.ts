@@ -1,9 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { Caller } from '@soma/auth';
 import type { AuditReport } from '@soma/contracts';
-import { AuditOutbox, ConfigUpdates } from '@soma/messaging';
+import { AuditOutbox } from '@soma/messaging';
 import type { EntityManager } from 'typeorm';
-import { ConnectionUsages, type UsageKey } from '../connections/connection-usages.ts';
+import { ConnectionChanges } from '../connections/connection-changes.ts';
+import {
+  ConnectionUsages,
+  MCP_INSTALLATION,
+  type UsageKey,
+} from '../connections/connection-usages.ts';
 import type { InstallationRow } from './mcp-installations.ts';
 
 type Using = Pick<InstallationRow, 'entry_id' | 'connection_id'>;
@@ -22,7 +27,7 @@ export interface McpEvent {
 export class McpChanges {
   constructor(
     private readonly usages: ConnectionUsages,
-    private readonly updates: ConfigUpdates,
+    private readonly changes: ConnectionChanges,
     private readonly audit: AuditOutbox,
   ) {}
 
@@ -37,13 +42,7 @@ export class McpChanges {
   ): Promise<void> {
     for (const usage of usagesOf(before)) await this.usages.remove(manager, tenantId, usage);
     for (const usage of usagesOf(after)) await this.usages.add(manager, tenantId, usage);
-    await this.updates.append(manager, {
-      tenant_id: tenantId,
-      entity: 'connection',
-      id: `${tenantId}:mcp_servers`,
-      version: 1,
-      deleted: false,
-    });
+    await this.changes.announceMcpServers(manager, tenantId);
   }
 
   /** Has the audit log tell of it if, and only if, the transaction commits. */
@@ -66,5 +65,5 @@ function usagesOf(using: Using | undefined): UsageKey[] {
   const connectionId = using?.connection_id ?? null;
   return using === undefined || connectionId === null
     ? []
-    : [{ connectionId, usedBy: 'mcp_installation', userId: using.entry_id }];
+    : [{ connectionId, usedBy: MCP_INSTALLATION, userId: using.entry_id }];
 }

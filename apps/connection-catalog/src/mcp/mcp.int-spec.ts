@@ -178,6 +178,21 @@ describe('the MCP servers of a tenant', () => {
     expect(await namesOf(as)).not.toContain('github of catalog');
   });
 
+  it('is asked for anew when its connection comes to fit no more, or is gone', async () => {
+    const as = await newTenant();
+    await install(as, 'github', 'work');
+    const isTold = (times: number): Promise<true> =>
+      until(() =>
+        Promise.resolve(told.filter((id) => id === `${as.tenant}:mcp_servers`).length >= times),
+      );
+    await isTold(1);
+
+    await catalog.send('PATCH', `${CONNECTIONS}/work`, { as, body: { fields: { token: null } } });
+    await isTold(2);
+    await catalog.send('DELETE', `${CONNECTIONS}/work?force=true`, { as });
+    await isTold(3);
+  });
+
   it('lets the file of the operator go before what is installed', async () => {
     const as = await newTenant();
     await install(as, 'memory');
