@@ -1,3 +1,4 @@
+import type { ServerResponse } from 'node:http';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { AuthenticatedRequest } from '@soma/auth';
 import { Problem } from '@soma/kernel';
@@ -19,13 +20,20 @@ export const CurrentWaiter = createParamDecorator(
       throw new Error('The route has no principal: import AuthModule in the root module.');
     }
     const { raw } = http.getResponse<FastifyReply>();
-    const left = new AbortController();
-    raw.once('close', () => {
-      if (!raw.writableFinished) left.abort(callerLeft());
-    });
-    return { tenant_id: principal.tenant_id, signal: left.signal };
+    return { tenant_id: principal.tenant_id, signal: leaving(raw) };
   },
 );
+
+/** Aborts when whoever an answer is for leaves without it, or has left already. */
+export function leaving(answer: ServerResponse): AbortSignal {
+  const left = new AbortController();
+  const leave = (): void => {
+    if (!answer.writableFinished) left.abort(callerLeft());
+  };
+  if (answer.destroyed) leave();
+  else answer.once('close', leave);
+  return left.signal;
+}
 
 /** Nobody reads it, and nobody is to blame. */
 function callerLeft(): Problem {
