@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { abortAfter, isAbortError, sleep } from './abort.ts';
-import { createBreaker } from './breaker.ts';
+import { type Breaker, createBreaker } from './breaker.ts';
 import { retryTransient } from './retry.ts';
 import { TransientError } from './transient-error.ts';
 
@@ -48,21 +48,27 @@ describe('retryTransient', () => {
 
 describe('createBreaker', () => {
   const start = Date.now();
-  const states: string[] = [];
-  const breaker = createBreaker({
-    name: 'anthropic',
-    onState: (name, state) => {
-      const told = `${name}:${state}`;
-      if (states.at(-1) !== told) states.push(told);
-    },
-  });
-  const fail = () => breaker.execute(() => Promise.reject(new Error('down'))).catch(String);
+
+  /** A breaker, what it told of itself, and a call that fails. */
+  function made(): { breaker: Breaker; states: string[]; fail: () => Promise<string> } {
+    const states: string[] = [];
+    const breaker = createBreaker({
+      name: 'anthropic',
+      onState: (name, state) => {
+        const told = `${name}:${state}`;
+        if (states.at(-1) !== told) states.push(told);
+      },
+    });
+    const fail = () => breaker.execute(() => Promise.reject(new Error('down'))).catch(String);
+    return { breaker, states, fail };
+  }
 
   afterEach(() => {
     jest.restoreAllMocks();
   });
 
   it('opens after 5 failures in a row and then calls nothing', async () => {
+    const { breaker, fail } = made();
     const call = jest.fn(() => Promise.resolve('up'));
     for (let failures = 0; failures < 5; failures++) {
       expect(breaker.state).toBe('closed');
@@ -75,7 +81,10 @@ describe('createBreaker', () => {
   });
 
   it('lets one call try after 30 s, waits longer after it failed, and closes on success', async () => {
+    const { breaker, states, fail } = made();
     const clock = jest.spyOn(Date, 'now');
+    clock.mockReturnValue(start);
+    for (let failures = 0; failures < 5; failures++) await fail();
     clock.mockReturnValue(start + 40_000);
     expect(await fail()).toContain('down');
     clock.mockReturnValue(start + 80_000);
@@ -92,6 +101,7 @@ describe('createBreaker', () => {
   });
 
   it('does not take a caller that gives up for a failure', async () => {
+    const { breaker } = made();
     for (let calls = 0; calls < 6; calls++) {
       const given = breaker.execute(() => sleep(60_000, AbortSignal.abort()));
       await expect(given).rejects.toThrow(/abort/);

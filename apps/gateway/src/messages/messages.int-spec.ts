@@ -174,10 +174,20 @@ describe('accepting messages', () => {
   });
 
   describe('an idempotency key', () => {
-    const headers = { 'idempotency-key': 'order-4711' };
-    const body = { session_id: 'ordered', message: 'Once only' };
+    const request = (session: string) => ({
+      headers: { 'idempotency-key': `order-of-${session}` },
+      body: { session_id: session, message: 'Once only' },
+    });
+
+    /** One that has been answered already. */
+    async function accepted(session: string): Promise<ReturnType<typeof request>> {
+      const { headers, body } = request(session);
+      expect(await gateway.post(MESSAGE, body, { headers })).toMatchObject({ status: 202 });
+      return { headers, body };
+    }
 
     it('gives concurrent repeats, on any pod, the one answer (P3)', async () => {
+      const { headers, body } = request('ordered');
       const answers = await Promise.all(
         Array.from({ length: 20 }, (_, index) =>
           (index % 2 === 0 ? gateway : other).post(MESSAGE, body, { headers }),
@@ -190,32 +200,36 @@ describe('accepting messages', () => {
     });
 
     it('takes a body that is written otherwise for the same', async () => {
-      const text = '{ "message": "Once \\u006fnly", "session_id": "ordered" }';
+      const { headers } = await accepted('reordered');
+      const text = '{ "message": "Once \\u006fnly", "session_id": "reordered" }';
       const answer = await gateway.post(MESSAGE, text, { headers });
 
       expect(answer).toMatchObject({ status: 202, body: { cursor: '1.0' } });
-      expect(await timelineOf('ordered')).toHaveLength(1);
+      expect(await timelineOf('reordered')).toHaveLength(1);
     });
 
     it('refuses another body', async () => {
+      const { headers, body } = await accepted('ordered-once');
       const answer = await gateway.post(MESSAGE, { ...body, message: 'Other' }, { headers });
 
       expect(answer).toMatchObject({ status: 409, body: { code: 'idempotency_conflict' } });
-      expect(await timelineOf('ordered')).toHaveLength(1);
+      expect(await timelineOf('ordered-once')).toHaveLength(1);
     });
 
     it("is the tenant's and the route's own", async () => {
-      const action = { session_id: 'ordered', action: 'summarize' };
+      const { headers, body } = await accepted('ordered-here');
+      const action = { session_id: 'ordered-here', action: 'summarize' };
       const foreign = await gateway.post(MESSAGE, body, { headers, tenant: 'globex' });
       const elsewhere = await gateway.post(ACTION, action, { headers });
 
       expect([foreign.status, elsewhere.status]).toEqual([202, 202]);
-      expect(await timelineOf('ordered')).toHaveLength(2);
+      expect(await timelineOf('ordered-here')).toHaveLength(2);
     });
 
     it.each(['', 'x'.repeat(256), 'ä'])(
       'must be 1 to 255 printable characters: %j',
       async (key) => {
+        const { body } = request('misordered');
         const answer = await gateway.post(MESSAGE, body, { headers: { 'idempotency-key': key } });
 
         expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_idempotency_key' } });
