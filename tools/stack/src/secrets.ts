@@ -22,7 +22,7 @@ export interface DevelopmentSecrets {
 }
 
 /** Reads the secrets of this checkout, and makes those that it does not have yet. */
-export async function loadSecrets(): Promise<DevelopmentSecrets> {
+export async function loadSecrets(file = secretsFile): Promise<DevelopmentSecrets> {
   const secrets: DevelopmentSecrets = {
     postgresPassword: random('base64url'),
     masterKey: random('base64'),
@@ -30,16 +30,16 @@ export async function loadSecrets(): Promise<DevelopmentSecrets> {
     developerSecret: random('base64url'),
     workerSecret: random('base64url'),
     storageSecret: random('base64url'),
-    ...(await knownSecrets()),
+    ...(await knownSecrets(file)),
   };
-  await writePrivately(secretsFile, secrets);
+  await writePrivately(file, secrets);
   return secrets;
 }
 
-async function knownSecrets(): Promise<Partial<DevelopmentSecrets>> {
-  if (!existsSync(secretsFile)) return {};
+async function knownSecrets(file: string): Promise<Partial<DevelopmentSecrets>> {
+  if (!existsSync(file)) return {};
   // We wrote the file ourselves.
-  return JSON.parse(await readFile(secretsFile, 'utf8')) as Partial<DevelopmentSecrets>;
+  return JSON.parse(await readFile(file, 'utf8')) as Partial<DevelopmentSecrets>;
 }
 
 function random(encoding: 'base64' | 'base64url'): string {

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { freePort, startTraceCollector, type TraceCollector, until } from '@soma/testing';
 import { Client } from './client.ts';
+import { startOAuthProvider, type TestOAuthProvider } from './oauth-provider.ts';
 import { expectNowhere } from './sinks.ts';
 import { type Pod, startSystem, type System } from './system.ts';
 
@@ -16,7 +17,17 @@ describe('a system with connections', () => {
     webhookSecret: canary('webhook'),
     masterKey: randomBytes(32).toString('base64'),
     clientSecret: canary('client'),
+    oauthClientSecret: canary('oauth-client'),
+    authorizationCode: canary('code'),
+    deviceCode: canary('device'),
+    accessToken: canary('access'),
+    refreshToken: canary('refresh'),
+    mcpToken: canary('mcp'),
+    mcpHeader: canary('mcp-header'),
+    mcpEnvironment: canary('mcp-environment'),
+    braveKey: canary('brave'),
   };
+  let provider: TestOAuthProvider;
   let collector: TraceCollector;
   let system: System;
   let gateway: Pod;
@@ -24,6 +35,7 @@ describe('a system with connections', () => {
 
   beforeAll(async () => {
     collector = running.use(await startTraceCollector());
+    provider = running.use(await startOAuthProvider(secrets));
     system = await startSystem(running, {
       catalog: { settings: { SOMA_MASTER_KEY: secrets.masterKey } },
       environment: {
@@ -43,10 +55,56 @@ describe('a system with connections', () => {
   afterAll(() => running.disposeAsync());
 
   async function send(method: string, path: string, body?: object): Promise<Response> {
-    return client.request(gateway, `/api/v1/connections${path}`, {
+    return call(method, `/connections${path}`, body);
+  }
+
+  async function call(method: string, path: string, body?: object): Promise<Response> {
+    return client.request(gateway, `/api/v1${path}`, {
       method,
       ...(body && { body: JSON.stringify(body) }),
     });
+  }
+
+  /** Connects a client at the provider, and asks there; what is shown is told. */
+  async function authorise(name: string, grant_type: string): Promise<Response> {
+    const { url } = provider;
+    const fields = {
+      ...{ client_id: 'soma', client_secret: secrets.oauthClientSecret, base_url: url },
+      ...{ auth_url: `${url}/authorize`, token_url: `${url}/token`, device_url: `${url}/device` },
+    };
+    const made = await send('POST', '', { name, type: 'oauth_app', fields });
+    expect(made.status).toBe(201);
+    const started = await call('POST', '/oauth/initiate', { connection_name: name, grant_type });
+    expect(started.status).toBe(200);
+    return started;
+  }
+
+  /** The browser comes back with a code; answers what must not be seen of that. */
+  async function comeBack(
+    started: Response,
+  ): Promise<{ browserKey: string; codeVerifier: string }> {
+    const { authorization_url: url } = (await started.json()) as { authorization_url: string };
+    const state = new URL(url).searchParams.get('state') ?? '';
+    const [cookie = ''] = started.headers.getSetCookie().map((each) => each.replace(/;.*/, ''));
+    const query = new URLSearchParams({ state, code: secrets.authorizationCode });
+    const back = await fetch(`${gateway.url}/api/v1/oauth/callback?${String(query)}`, {
+      headers: { cookie },
+    });
+    expect(back.status).toBe(200);
+    const codeVerifier = provider.asked.at(-1)?.get('code_verifier') ?? '';
+    return { browserKey: cookie.replace(/.*?=/, ''), codeVerifier };
+  }
+
+  const isActive = async (name: string): Promise<boolean> => {
+    const status = await call('GET', `/oauth/status/${name}`);
+    return ((await status.json()) as { status: string }).status === 'active';
+  };
+
+  /** By somebody who has just proved a second factor. */
+  async function reveal(path: string): Promise<unknown> {
+    const token = await system.tokenFor('acme', { amr: ['pwd', 'otp', 'mfa'] });
+    const answer = await new Client(token).request(gateway, `/api/v1/connections${path}`);
+    return answer.json();
   }
 
   /** A turn that ends with an answer, or with an error. */
@@ -80,8 +138,37 @@ describe('a system with connections', () => {
     const unknown = await send('GET', '/git/secrets/none');
     expect(unknown.status).toBe(404);
 
+    // All wait until the provider's own time, which the worker has told.
+    const later = await answerTo('!attempts [[{"status":429,"retry_after_s":1}],[{"text":"ok"}]]');
+    expect(later).toMatchObject({ type: 'assistant.final' });
+
+    const authorised = await comeBack(await authorise('oauth', 'authorization_code'));
+    const shown = await authorise('device', 'device_code');
+    await until(async () => (await isActive('oauth')) && (await isActive('device')));
+    const grants = provider.asked.map((each) => each.get('device_code') ?? each.get('code'));
+    expect(grants).toEqual([secrets.authorizationCode, secrets.deviceCode]);
+
+    const value = secrets.webhookSecret;
+    expect(await reveal('/git/secrets/webhook_secret')).toMatchObject({ value });
+
+    const headers = JSON.stringify({ 'x-team': secrets.mcpHeader });
+    const environment = JSON.stringify({ KEY: secrets.mcpEnvironment });
+    const mcp = { url: `${provider.url}/mcp`, token: secrets.mcpToken, headers };
+    const brave = { api_key: secrets.braveKey };
+    const servers = [
+      await send('POST', '', { name: 'notes', type: 'mcp', fields: mcp }),
+      await send('POST', '', { name: 'local', type: 'mcp', fields: { command: 'x', environment } }),
+      await send('POST', '', { name: 'brave', type: 'brave_search', fields: brave }),
+      await call('POST', '/integrations/mcp/catalog/install', {
+        ...{ catalog_entry_id: 'brave-search', connection_name: 'brave' },
+      }),
+      await send('GET', '/notes/health'),
+      await call('GET', '/integrations/mcp/catalog/installed'),
+    ];
+    expect(servers.map(({ ok }) => ok)).toEqual(Array(6).fill(true));
+
     const answers = await Promise.all(
-      [made, ...others, patched, unknown].map((each) => each.text()),
+      [made, ...others, patched, unknown, shown, ...servers].map((each) => each.text()),
     );
     // What is told of changes is on its way.
     await until(async () => {
@@ -90,10 +177,13 @@ describe('a system with connections', () => {
       );
       return row?.waiting === 0;
     });
-    const { headers } = client;
     await expectNowhere(system, {
-      ...{ headers, collector, secrets, answers: new Map([['answers', answers.join('\n')]]) },
-      seen: ['connection.created', 'acme:models', 'connection-catalog'],
+      ...{ headers: client.headers, collector, secrets: { ...secrets, ...authorised } },
+      answers: new Map([['answers', answers.join('\n')]]),
+      seen: [
+        ...['connection.created', 'acme:models', 'connection-catalog', 'paused_until'],
+        ...['connection.authorized', 'connection.secret_revealed', 'mcp_server.installed'],
+      ],
     });
   }, 120_000);
 });

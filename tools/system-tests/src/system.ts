@@ -16,6 +16,7 @@ import {
   startTokenIssuer,
   type TestModelServer,
   type TestTokenIssuer,
+  type TokenClaims,
 } from '@soma/testing';
 
 const WORKSPACE = resolve(import.meta.dirname, '../../..');
@@ -82,7 +83,7 @@ export interface System {
   /** Starts another pod beside those that run. */
   addGateway: () => Promise<Pod>;
   /** A token of `acme` unless another tenant is named. */
-  tokenFor: (tenant?: string) => Promise<string>;
+  tokenFor: (tenant?: string, claims?: TokenClaims) => Promise<string>;
   leaseMs: number;
 }
 
@@ -159,7 +160,8 @@ export async function startSystem(
     redisUrl,
     logs,
     addGateway: () => start('gateway', gateways.length + 1),
-    tokenFor: (tenant = 'acme') => issuer.tokenFor(tenant, 'gateway', { expiresIn: '1 hour' }),
+    tokenFor: (tenant = 'acme', claims = {}) =>
+      issuer.tokenFor(tenant, 'gateway', { expiresIn: '1 hour', ...claims }),
     leaseMs: LEASE_MS,
   };
 }
