@@ -46,13 +46,17 @@ export async function send(url: string, request: Sent): Promise<Answered> {
 }
 
 function headersOf({ method, path, token, headers }: Sent): Record<string, string> {
-  const isSocket = path.endsWith('/stream') && method === 'GET';
   return {
     ...(token !== undefined && { authorization: `Bearer ${token}` }),
     ...(!BODILESS.includes(method) && { 'content-type': 'application/json' }),
-    ...(isSocket && UPGRADE),
+    ...headersOfSocket(method, path),
     ...headers,
   };
+}
+
+/** What makes a request one for a socket, where it is. */
+export function headersOfSocket(method: string, path: string): Record<string, string> {
+  return path.endsWith('/stream') && method === 'GET' ? UPGRADE : {};
 }
 
 function isOpen({ statusCode, headers }: IncomingMessage): boolean {

@@ -1,16 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
-import {
-  type AccessScope,
-  accessScope,
-  memberRole,
-  type MemberRole,
-  roleScopes,
-} from '@soma/contracts';
+import { type AccessScope, accessScope, memberRole, type MemberRole } from '@soma/contracts';
+import { describeAccessDoor, type GuardedRoute, guarded, mayHave } from './access-door.contract.ts';
 import type { DeclaredRoute } from './access-table.ts';
 import { personName, type RelationshipTuple, tenantName } from './relationship-names.ts';
 
-type GuardedRoute = DeclaredRoute & { kind: 'access' };
+export { describeAccessDoor } from './access-door.contract.ts';
 
 /** A person by role, or a service. Their tokens have every scope. */
 export interface MatrixCaller {
@@ -26,6 +21,18 @@ export type SendAs = (
   path: string,
   as: MatrixCaller | null,
 ) => Promise<{ status: number; body: Record<string, unknown> }>;
+
+/** A service that runs, with the policy agent and the relationship server. */
+export interface MatrixService {
+  url: string;
+  send: SendAs;
+  tokenOf: (caller: MatrixCaller) => Promise<string>;
+  /**
+   * Makes things of `acme` and names them: each by the beginning of the paths of the routes that it is
+   * the first parameter of, as in `/v1/api-keys/`.
+   */
+  makeThings: () => Promise<Record<string, string>>;
+}
 
 /** Whom a service is to know before it is asked. */
 export interface MatrixPeople {
@@ -48,15 +55,16 @@ const CALLERS: MatrixCaller[] = [
 /**
  * Each declared route lets in whom its declaration names, and nobody else.
  *
- * @param start - Starts the service with the policy agent and the relationship server.
+ * @param start - Starts the service.
  */
 export function describeAccessMatrix(
   declared: readonly DeclaredRoute[],
-  start: (running: AsyncDisposableStack, known: MatrixPeople) => Promise<SendAs>,
+  start: (running: AsyncDisposableStack, known: MatrixPeople) => Promise<MatrixService>,
 ): void {
   const running = new AsyncDisposableStack();
-  const routes = declared.filter((route): route is GuardedRoute => route.kind === 'access');
-  let send: SendAs;
+  const routes = guarded(declared);
+  let service: MatrixService;
+  const send: SendAs = (...asked) => service.send(...asked);
 
   beforeAll(async () => {
     const relations = PEOPLE.map(({ tenant, subject, role }) => ({
@@ -64,7 +72,7 @@ export function describeAccessMatrix(
       relation: role,
       object: tenantName(tenant),
     }));
-    send = await start(running, { people: PEOPLE, relations });
+    service = await start(running, { people: PEOPLE, relations });
   });
   afterAll(() => running.disposeAsync());
 
@@ -74,7 +82,7 @@ export function describeAccessMatrix(
       const isDenied = ['access_denied', 'insufficient_scope'].includes(String(body['code']));
 
       expect({ caller, isDenied, isBroken: status >= 500 }).toEqual({
-        ...{ caller, isDenied: !mayHave(caller, route), isBroken: false },
+        ...{ caller, isDenied: !mayHave(caller.role, route), isBroken: false },
       });
     }
     expect((await send(route.method, pathOf(route), null)).status).toBe(401);
@@ -90,13 +98,51 @@ export function describeAccessMatrix(
       expect(answer).toMatchObject({ status: 403, body: { code: 'access_denied' } });
     },
   );
+
+  it('shows and changes nothing of another tenant (P6)', async () => {
+    const [things, before] = await madeBy(service);
+    const agent = { tenant: 'globex', subject: 'agent', scopes };
+    for (const [prefix, id] of Object.entries(things)) {
+      const about = routes.filter(({ path }) => path.startsWith(`${prefix}{`));
+      expect(about).not.toEqual([]);
+      for (const { method, path } of about) {
+        const of = (name: string) => path.replace(/\{\w+\}/, name).replace(/\{\w+\}/, 'token');
+        const theirs = await send(method, of(id), agent);
+        // As if it were not there: nobody learns whether it is.
+        const nothing = await send(
+          method,
+          of(id.replace(/\w$/, (last) => (last === '0' ? '1' : '0'))),
+          agent,
+        );
+        const seen = ({ status, body }: typeof theirs) => [method, path, status, body['code']];
+        expect(seen(theirs)).toEqual(seen(nothing));
+        expect(theirs.status).toBeGreaterThanOrEqual(400);
+      }
+    }
+    expect((await madeBy(service, things))[1]).toEqual(before);
+  });
+
+  describeAccessDoor(declared, () => ({
+    url: service.url,
+    serviceToken: (some) => service.tokenOf({ tenant: 'acme', subject: 'agent', scopes: some }),
+  }));
+}
+
+/** What there is of `acme`, and how it looks to who may see it. */
+async function madeBy(
+  { makeThings, send }: MatrixService,
+  known?: Record<string, string>,
+): Promise<[Record<string, string>, unknown[]]> {
+  const things = known ?? (await makeThings());
+  const own = { tenant: 'acme', subject: 'agent', scopes };
+  const looks: unknown[] = [];
+  for (const [prefix, id] of Object.entries(things)) {
+    const { status, body } = await send('GET', `${prefix}${id}`, own);
+    looks.push([prefix, status, body]);
+  }
+  return [things, looks];
 }
 
 function pathOf({ path }: GuardedRoute): string {
   return path.replace(/\{\w+\}/g, () => randomUUID());
-}
-
-/** By the words of the page, and not by the code that decides. */
-function mayHave({ role }: MatrixCaller, { rule: { scope } }: GuardedRoute): boolean {
-  return role === undefined || scope === null || roleScopes[role].includes(scope);
 }
