@@ -204,7 +204,7 @@ describe('sign-in', () => {
     }
   });
 
-  it.each(['github', 'google', 'apple'] as const)(
+  it.each(['github', 'google', 'apple', 'microsoft'] as const)(
     'believes no address that %s does not vouch for',
     async (name) => {
       const { somebody } = await invited();

@@ -126,9 +126,9 @@ function microsoft(
     client,
     clientSecret: () => Promise.resolve(clientSecret.reveal()),
     scopes: ['openid', 'profile', 'email'],
-    // Entra has no such claim. The address is what the administrators of the directory wrote, and the
-    // operator has chosen that one directory by its id.
-    isEmailVerified: ({ email_verified }) => email_verified !== false,
+    // Entra has no `email_verified`. Its addresses are what somebody wrote into a directory, for guests
+    // into another one; that the directory owns the domain is said by an optional claim alone.
+    isEmailVerified: ({ xms_edov }) => xms_edov === true,
   });
 }
 

@@ -14,13 +14,18 @@ import {
 import type { OpenIdEndpoints } from './provider-endpoints.ts';
 import { type ProviderPatience, ProviderRequests } from './provider-requests.ts';
 
-/** Apple writes its switches as texts. */
-const flag = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')]);
+/** Apple writes its switches as texts, and Microsoft some as numbers. What is neither is no yes. */
+const flag = z
+  .unknown()
+  .transform((value) => [true, 'true', 1, '1'].some((yes) => yes === value))
+  .optional();
 
 const claims = z.object({
   sub: z.string().min(1).max(255),
   email: z.email().optional(),
-  email_verified: flag.optional(),
+  email_verified: flag,
+  /** Microsoft's: whether the owner of the domain of the address is verified. */
+  xms_edov: flag,
   name: z.string().optional(),
 });
 export type ProviderClaims = z.output<typeof claims>;

@@ -42,6 +42,10 @@ describe('the settings of providers', () => {
       "MICROSOFT_TENANT_ID: must be the directory's id",
       { ...microsoft, MICROSOFT_TENANT_ID: 'common' },
     ],
+    [
+      'MICROSOFT_TENANT_ID: must be the id of a directory of your own',
+      { ...microsoft, MICROSOFT_TENANT_ID: '9188040D-6c67-4c5b-b112-36a304b66dad' },
+    ],
     ['APPLE_KEY_ID: must be set beside', { ...apple, APPLE_KEY_ID: '' }],
     ['APPLE_CLIENT_SECRET: is set beside', { ...apple, APPLE_CLIENT_SECRET: 'hunter2' }],
     ['APPLE_PRIVATE_KEY: must be a P-256', { ...apple, APPLE_PRIVATE_KEY: pem('P-384') }],

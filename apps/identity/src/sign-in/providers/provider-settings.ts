@@ -2,6 +2,9 @@ import { createPrivateKey } from 'node:crypto';
 import { type Secret, secretSetting, textSetting } from '@soma/kernel';
 import { z } from 'zod';
 
+/** The directory of all personal accounts at Microsoft, in which anyone may have one. */
+const PERSONAL_ACCOUNTS = '9188040d-6c67-4c5b-b112-36a304b66dad';
+
 const client = (title: string) =>
   textSetting
     .optional()
@@ -19,6 +22,10 @@ export const providerSettings = {
   MICROSOFT_CLIENT_SECRET: clientSecret('Microsoft'),
   MICROSOFT_TENANT_ID: z
     .uuid("must be the directory's id (a UUID): in `common` anyone may claim any e-mail address")
+    .refine(
+      (id) => id.toLowerCase() !== PERSONAL_ACCOUNTS,
+      "must be the id of a directory of your own: that is everybody's personal accounts",
+    )
     .optional()
     .describe('Id of the Microsoft Entra directory whose people may sign in.'),
   APPLE_CLIENT_ID: client('Apple'),

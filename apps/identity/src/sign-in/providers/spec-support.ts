@@ -10,6 +10,9 @@ const MICROSOFT_TENANT_ID = '8c2f6a1e-6a0a-4f4e-9a56-0d4a4b1b2c3d';
 const APPLE_TEAM = 'TEAM123456';
 const APPLE_KEY_ID = 'KEY1234567';
 
+/** By which claim a provider vouches for an address, where it is not that of OpenID Connect. */
+const VOUCHES: Record<string, string> = { microsoft: 'xms_edov' };
+
 /** Who is signed in at a provider. */
 export interface Somebody {
   subject: string;
@@ -75,7 +78,7 @@ export class ProviderServers implements AsyncDisposable {
         },
       ],
       scopes,
-      claims: { email: ['email', 'email_verified'], profile: ['name'] },
+      claims: { email: ['email', VOUCHES[name] ?? 'email_verified'], profile: ['name'] },
       conformIdTokenClaims: false,
       cookies: { keys: [randomBytes(16).toString('hex')] },
       jwks: { keys: [newRsaKey()] },
@@ -87,7 +90,10 @@ export class ProviderServers implements AsyncDisposable {
         accountId: subject,
         claims: () => {
           const { email, email_verified = true, name: fullName } = this.somebody;
-          const claims = { sub: subject, email, email_verified };
+          const claims = {
+            ...{ sub: subject, email },
+            [VOUCHES[name] ?? 'email_verified']: email_verified,
+          };
           return { ...claims, ...(fullName !== undefined && { name: fullName }) };
         },
       }),
