@@ -113,7 +113,8 @@ export async function startSystem(
     env: { ...process.env, ...environment, NODE_OPTIONS: '', DATABASE_URL: database.ownerUrl },
   });
   const logs = await mkdtemp(join(tmpdir(), 'soma-system-'));
-  environment['NODE_OPTIONS'] = await nodeOptions(logs);
+  // Not those of Jest.
+  environment['NODE_OPTIONS'] = '';
   const start = async (app: 'gateway' | 'conversation-worker', number: number): Promise<Pod> => {
     const databaseUrl = await database.loginUrl(app.replace('-', '_'));
     const env = { ...environment, DATABASE_URL: databaseUrl };
@@ -166,12 +167,12 @@ export async function startSystem(
   };
 }
 
-/** Those of the image and not those of Jest; and a pod that is sent SIGUSR2 reports as if it crashed. */
-async function nodeOptions(reports: string): Promise<string> {
+/** How the image starts Node; and a pod that is sent SIGUSR2 reports as if it crashed. */
+async function nodeArguments(reports: string): Promise<string[]> {
   const image = await readFile(join(WORKSPACE, 'infra/docker/Dockerfile'), 'utf8');
-  const options = /^ENV .*\bNODE_OPTIONS=(\S+)$/m.exec(image)?.[1];
-  if (options === undefined) throw new Error('The image has no NODE_OPTIONS.');
-  return `${options} --report-on-signal --report-directory=${reports}`;
+  const entryPoint = JSON.parse(/^ENTRYPOINT (.*)$/m.exec(image)?.[1] ?? '[]') as string[];
+  if (entryPoint[0] !== 'node') throw new Error('The image does not start Node.');
+  return [...entryPoint.slice(1, -1), '--report-on-signal', `--report-directory=${reports}`];
 }
 
 /** As in production, where there are the tools to build what decides on requests there. */
@@ -223,7 +224,7 @@ async function startPod(
   const server = new ServerProcess({
     name: pod.name,
     command: process.execPath,
-    args: [main],
+    args: [...(await nodeArguments(pod.logs)), main],
     env,
     logFile: join(pod.logs, `${pod.name}.log`),
     stopSignal: 'SIGTERM',

@@ -309,7 +309,7 @@ so that the first pod of all can start.
     # A decision leaves little behind beside what the agent keeps: collected four times more rarely, it
     # takes a third less of the processor. The limit of memory has it collected in time all the same.
     - { name: GOGC, value: '400' }
-    - { name: GOMEMLIMIT, value: 200MiB }
+    - { name: GOMEMLIMIT, value: {{ $values.sidecar.memoryGoal | quote }} }
   ports:
     - { name: policy-health, containerPort: 8282 }
   readinessProbe:
