@@ -28,10 +28,10 @@ export const mcp: ConnectionType = {
       .max(100)
       .optional()
       .meta({ description: 'What is asked for where somebody authorises. Default: all there is.' }),
-    headers: secretField('Further headers, as a JSON object of texts.').optional(),
-    environment: secretField(
+    headers: textsField('Further headers, as a JSON object of texts.'),
+    environment: textsField(
       'What the program finds in its environment, as a JSON object of texts.',
-    ).optional(),
+    ),
   }),
   check: checkTransport,
   authorisation: 'possible',
@@ -43,6 +43,19 @@ export const mcp: ConnectionType = {
     ],
   },
 };
+
+/** A secret that is several. What is wrong with it is said when it is written, not when it is used. */
+function textsField(description: string): z.ZodOptional<z.ZodString> {
+  return secretField(description).refine(isTexts, 'must be a JSON object of texts').optional();
+}
+
+function isTexts(text: string): boolean {
+  try {
+    return z.record(z.string(), z.string()).safeParse(JSON.parse(text)).success;
+  } catch {
+    return false;
+  }
+}
 
 function checkTransport({ url, command }: FieldValues): FieldFault[] {
   return (url === undefined) === (command === undefined)

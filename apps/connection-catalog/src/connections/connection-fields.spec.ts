@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { builtInTypes } from '../connection-types/registry.ts';
 import { github } from '../connection-types/github.ts';
+import { mcp } from '../connection-types/mcp.ts';
 import { changedFields, newFields, secretFieldsOf } from './connection-fields.ts';
 
 describe('changedFields', () => {
@@ -45,6 +46,22 @@ describe('changedFields', () => {
       expect(faults.map(({ message }) => message).join()).not.toContain(secret);
     }
   });
+
+  it.each(['no JSON', '[]', '"text"', '{"a":1}', 'null'])(
+    'refuses %s for the headers and the environment of an MCP server',
+    (text) => {
+      const good = { url: 'https://mcp.example', headers: '{"x-team":"a"}' };
+      expect([...newFields(mcp, good).written.keys()]).toEqual(['headers']);
+
+      for (const field of ['headers', 'environment']) {
+        expect(() => newFields(mcp, { ...good, [field]: text })).toThrow(
+          expect.objectContaining({
+            fields: [{ path: `fields.${field}`, message: 'must be a JSON object of texts' }],
+          }),
+        );
+      }
+    },
+  );
 
   it('takes what the first check made of the fields again', () => {
     const first = newFields(github, { token: 't' });
