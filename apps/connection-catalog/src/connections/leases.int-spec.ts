@@ -110,12 +110,16 @@ describe('connections as other services use them', () => {
     // The word that it was made may come in between, and is a change like any other.
     await until(async () => (await lease(name)) === (await lease(name)));
 
-    await catalog.send('PATCH', `${PATH}/${name}`, { body: { fields: { token: 'new' } } });
-    const changedAt = performance.now();
-    await until(async () => (await lease(name)).credentials.get('token')?.reveal() === 'new');
-
-    // Of the property, with room for a machine that freezes.
-    expect(performance.now() - changedAt).toBeLessThan(10_000);
+    // A machine that freezes may be late for one of them; a lease that is let run out, for all.
+    const tookMs: number[] = [];
+    while (tookMs.length < 5 && tookMs.every((each) => each > 1_000)) {
+      const token = `new-${tookMs.length}`;
+      await catalog.send('PATCH', `${PATH}/${name}`, { body: { fields: { token } } });
+      const changedAt = performance.now();
+      await until(async () => (await lease(name)).credentials.get('token')?.reveal() === token);
+      tookMs.push(performance.now() - changedAt);
+    }
+    expect(Math.min(...tookMs)).toBeLessThanOrEqual(1_000);
     await catalog.send('DELETE', `${PATH}/${name}`);
     await until(async () => {
       const outcome = await lease(name).then(
@@ -125,6 +129,29 @@ describe('connections as other services use them', () => {
       return outcome;
     });
     await expect(lease(name)).rejects.toMatchObject({ status: 404, code: 'connection_not_found' });
+  });
+
+  it.each([
+    ['stripe', { api_key: 'k' }, 600],
+    ['grafana', { base_url: 'https://theirs.example', token: 't' }, 120],
+  ])('counts by the rate of the type: %s', async (type, fields, rateLimitRpm) => {
+    expect(await lease(await connect(fields, type))).toMatchObject({ rateLimitRpm });
+  });
+
+  it('says of a type that is declared no more that it is gone', async () => {
+    const name = await connect({ token: 't' });
+    await servers.database.execute(
+      `UPDATE catalog.connections SET type = 'retired' WHERE name = $1`,
+      [name],
+    );
+    const change = { body: { fields: { token: 'new' } } };
+
+    await expect(lease(name)).rejects.toMatchObject({ status: 422, code: 'connection_type_gone' });
+    expect(await catalog.send('PATCH', `${PATH}/${name}`, change)).toMatchObject({
+      ...{ status: 422, body: { code: 'connection_type_gone' } },
+    });
+    expect((await catalog.send('GET', `${PATH}/${name}`)).status).toBe(200);
+    expect((await catalog.send('DELETE', `${PATH}/${name}`)).status).toBe(204);
   });
 
   it('resolves once for all that ask at the same time', async () => {

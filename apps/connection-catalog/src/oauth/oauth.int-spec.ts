@@ -94,6 +94,28 @@ describe('authorising a connection', () => {
     expect(headers.get('cache-control')).toBe('no-store');
   });
 
+  it('lets somebody take as long as the operator says', async () => {
+    const settings = { ...OAUTH_SETTINGS, INTEGRATIONS_OAUTH_STATE_EXPIRY_SECONDS: '90' };
+    await using hurried = await startCatalog(servers, settings);
+    const { name, id } = await connect();
+
+    const { headers } = await initiate(
+      { catalog: hurried, browser: new TestBrowser() },
+      { connection_name: name },
+    );
+
+    // The seconds that are left when it is written.
+    const [, seconds] = /Max-Age=(\d+)/.exec(headers.getSetCookie().join()) ?? [];
+    expect(Number(seconds)).toBeGreaterThan(60);
+    expect(Number(seconds)).toBeLessThanOrEqual(90);
+    const [flow] = await servers.database.execute(
+      `SELECT round(extract(epoch FROM expires_at - created_at))::int AS seconds
+         FROM catalog.oauth_flows WHERE connection_id = $1`,
+      [id],
+    );
+    expect(flow).toEqual({ seconds: 90 });
+  });
+
   it('uses a state once', async () => {
     const { name } = await connect();
     const { browser, parameters } = await agree(name);
@@ -351,6 +373,92 @@ describe('authorising a connection', () => {
     expect(answer.status).toBe(502);
   });
 
+  it('finds a provider that speaks OpenID alone, and does without PKCE where it has none', async () => {
+    const asked: string[] = [];
+    const server: TestServer = running.use(
+      await startServer((path, sent) => {
+        const metadata = {
+          ...{ issuer: server.url, token_endpoint: `${server.url}/token` },
+          authorization_endpoint: `${server.url}/authorize`,
+          code_challenge_methods_supported: ['plain'],
+        };
+        if (path === '/token') asked.push(sent);
+        const found = {
+          '/.well-known/openid-configuration': metadata,
+          '/token': { access_token: 'plain', token_type: 'bearer', expires_in: 600 },
+        }[path];
+        return {
+          ...{ status: found === undefined ? 404 : 200, type: 'application/json' },
+          body: JSON.stringify(found ?? {}),
+        };
+      }),
+    );
+    const fields = { issuer: server.url, audience: 'https://api.example' };
+    const careful = await connect({ fields });
+    const refused = await initiate(
+      { catalog, browser: new TestBrowser() },
+      { connection_name: careful.name },
+    );
+    expect(refused).toMatchObject({ status: 422, body: { code: 'oauth_provider_unusable' } });
+
+    const { name, id } = await connect({ fields: { ...fields, pkce_required: false } });
+    const browser = new TestBrowser();
+    const started = await initiate({ catalog, browser }, { connection_name: name });
+    const { searchParams } = new URL(String(started.body['authorization_url']));
+    expect([...searchParams.keys()]).not.toContain('code_challenge');
+    expect(searchParams.get('audience')).toBe('https://api.example');
+
+    const back = new URLSearchParams({ code: 'c', state: searchParams.get('state') ?? '' });
+    expect((await browser.comeBack(catalog, back))[0]).toBe(200);
+    expect([...new URLSearchParams(asked.join()).keys()]).not.toContain('code_verifier');
+    expect(await tokenOf(catalog, id)).toBe('plain');
+  });
+
+  it.each([
+    ['follows a challenge that names a document of the server itself', 'its own'],
+    ['does not follow a challenge to a document of somebody else', "another's"],
+  ])('%s (RFC 9728 §5.1)', async (_what, whose) => {
+    const asked: string[] = [];
+    const other: TestServer = running.use(
+      await startServer((path) => {
+        asked.push(path);
+        return { status: 200, type: 'application/json', body: documentOf('https://evil.example') };
+      }),
+    );
+    const documentOf = (issuer: string): string =>
+      JSON.stringify({ resource: server.url, authorization_servers: [issuer] });
+    const server: TestServer = running.use(
+      await startServer((path) => {
+        const meta = `${whose === 'its own' ? server.url : other.url}/meta`;
+        // Its well-known place, where it is asked after that, knows another issuer.
+        const issuer = { '/meta': provider.url, [WELL_KNOWN]: 'https://127.0.0.1:1' }[path];
+        return {
+          ...{ status: issuer === undefined ? 401 : 200, type: 'application/json' },
+          headers: { 'www-authenticate': `Bearer resource_metadata="${meta}"` },
+          body: issuer === undefined ? '{}' : documentOf(issuer),
+        };
+      }),
+    );
+    const name = `mcp-${whose.replaceAll(/\W/g, '-')}`;
+    await addConnection({ servers, catalog }, { name, type: 'mcp', fields: { url: server.url } });
+
+    const started = await initiate(
+      { catalog, browser: new TestBrowser() },
+      { connection_name: name },
+    );
+
+    expect(asked).toEqual([]);
+    if (whose === 'its own') {
+      const url = new URL(String(started.body['authorization_url']));
+      expect(url.origin).toBe(new URL(provider.url).origin);
+    } else {
+      expect(started).toMatchObject({
+        status: 502,
+        body: { code: 'oauth_provider_unreachable' },
+      });
+    }
+  });
+
   it.each([
     ['authorization_code', { authorization_endpoint: 'javascript:alert(1)' }],
     ['device_code', { verification_uri: 'file:///etc/passwd' }],
@@ -473,3 +581,5 @@ describe('authorising a connection', () => {
     expect(kept).toEqual([]);
   });
 });
+
+const WELL_KNOWN = '/.well-known/oauth-protected-resource';

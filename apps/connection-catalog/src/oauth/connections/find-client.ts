@@ -84,7 +84,8 @@ export class FindClient {
   /** Where the provider is, whoever the client is there. */
   private async findPlace(app: OAuthApp, bound_to: string | null): Promise<Place> {
     const guarded = await this.findGuarded(app);
-    const server = await this.findServer(app.issuer ?? guarded.issuer);
+    const has_pkce = guarded.isPkceDemanded || this.isPkceWanted(app);
+    const server = await this.findServer(app.issuer ?? guarded.issuer, has_pkce);
     const tokenEndpoint = app.token_url ?? server?.token_endpoint;
     if (tokenEndpoint === undefined) {
       throw providerUnusable('Neither the connection nor its issuer names a token endpoint.');
@@ -97,7 +98,7 @@ export class FindClient {
       scopes: app.scopes.length > 0 ? app.scopes : guarded.scopes,
       resource: guarded.resource,
       audience: orNull(app.audience),
-      has_pkce: guarded.isPkceDemanded || this.isPkceWanted(app),
+      has_pkce,
     };
     return { server, client };
   }
@@ -126,13 +127,16 @@ export class FindClient {
     return this.discovery.register(server, { redirectUri, scopes: client.scopes });
   }
 
-  private async findServer(issuer: string | undefined): Promise<FoundServer | undefined> {
+  private async findServer(
+    issuer: string | undefined,
+    hasPkce: boolean,
+  ): Promise<FoundServer | undefined> {
     if (issuer === undefined) {
       return undefined;
     }
     const server = await this.discovery.findServer(issuer);
     const { code_challenge_methods_supported: methods, token_endpoint } = server;
-    if (methods !== undefined && !methods.includes('S256')) {
+    if (hasPkce && methods !== undefined && !methods.includes('S256')) {
       throw providerUnusable('The provider offers PKCE without S256.');
     }
     if (token_endpoint === undefined) {
