@@ -385,20 +385,13 @@ describe('the health of connections', () => {
     expect(missing).toMatchObject({ reason: 'unexpected_answer' });
   });
 
-  it.each<[string, object]>([
-    ['json', { health: 'healthy' }],
-    ['event-stream', { health: 'healthy' }],
-    ['flood', { reason: 'unexpected_answer' }],
-  ])('greets an MCP server that answers by %s, and ends the session', async (way, expected) => {
+  /** An MCP server for whoever has the token and the header, and what it was asked. */
+  async function startNotes(way: string): Promise<{ url: string; seen: string[] }> {
     const seen: string[] = [];
     const server = await startHttpServer((request, response) => {
-      seen.push(
-        `${request.method ?? ''} ${String(request.headers['mcp-session-id'] ?? '')}`.trim(),
-      );
-      if (
-        request.headers.authorization !== `Bearer ${TOKEN}` ||
-        request.headers['x-team'] !== 'a'
-      ) {
+      const { authorization, 'x-team': team, 'mcp-session-id': session = '' } = request.headers;
+      seen.push(`${request.method ?? ''} ${String(session)}`.trim());
+      if (authorization !== `Bearer ${TOKEN}` || team !== 'a') {
         response.writeHead(401).end();
       } else if (request.method === 'DELETE') {
         // Not what it should do: the check has what it wants to know.
@@ -409,19 +402,33 @@ describe('the health of connections', () => {
         });
       }
     });
-    const url = `${running.use(server).url}/mcp`;
-    const headers = JSON.stringify({ 'x-team': 'a' });
+    return { url: `${running.use(server).url}/mcp`, seen };
+  }
+  const headers = JSON.stringify({ 'x-team': 'a' });
 
-    expect(await check('mcp', { url, token: TOKEN, headers })).toMatchObject(expected);
-    expect(await check('mcp', { url, token: 'bad', headers })).toMatchObject({
-      reason: 'credential_refused',
-    });
-    expect(await check('mcp', { url: `${api}/no-head` })).toMatchObject({
-      reason: 'unexpected_answer',
-    });
-    if (way !== 'flood') {
-      await until(() => Promise.resolve(seen.includes('DELETE session-1') || undefined));
-    }
+  it.each(['json', 'event-stream'])(
+    'greets an MCP server that answers by %s, and ends the session',
+    async (way) => {
+      const { url, seen } = await startNotes(way);
+
+      expect(await check('mcp', { url, token: TOKEN, headers })).toMatchObject({
+        health: 'healthy',
+      });
+      await until(() => Promise.resolve(seen.includes('DELETE session-1')));
+    },
+  );
+
+  it('knows an MCP server that lets it in from what is none', async () => {
+    const { url } = await startNotes('flood');
+    const reports = [
+      await check('mcp', { url, token: TOKEN, headers }),
+      await check('mcp', { url, token: 'bad', headers }),
+      await check('mcp', { url: `${api}/no-head` }),
+    ];
+
+    expect(reports.map(({ reason }) => reason)).toEqual([
+      ...['unexpected_answer', 'credential_refused', 'unexpected_answer'],
+    ]);
   });
 
   it('keeps how a connection was, and recovers at the first success', async () => {

@@ -18,13 +18,23 @@ const STARTED_MS = 60_000;
 
 const processes = catalogEntries.filter(({ transport }) => transport.type === 'stdio');
 
+interface StartedServer extends AsyncDisposable {
+  client: Client;
+  pid: number;
+}
+
 describe('the MCP servers of the catalog', () => {
   const running = new AsyncDisposableStack();
   let packages: string;
   let workspace: string;
   let database: TestDatabase;
+  const started = new Map<string, Promise<StartedServer>>();
 
   beforeAll(async () => {
+    process.env['SOMA_MASTER_KEY_OF_TEST'] = CANARY;
+    running.defer(() => {
+      delete process.env['SOMA_MASTER_KEY_OF_TEST'];
+    });
     packages = await installServers();
     workspace = await mkdtemp(join(tmpdir(), 'soma-mcp-'));
     running.defer(() => rm(workspace, { recursive: true, force: true }));
@@ -45,10 +55,14 @@ describe('the MCP servers of the catalog', () => {
     };
   }
 
-  async function start(
-    entryId: string,
-    fields = fieldsOf(entryId),
-  ): Promise<AsyncDisposable & { client: Client; pid: number }> {
+  /** The server of an entry, which is started once for all tests. */
+  function serverOf(entryId: string): Promise<StartedServer> {
+    const server = started.get(entryId) ?? start(entryId).then((each) => running.use(each));
+    started.set(entryId, server);
+    return server;
+  }
+
+  async function start(entryId: string, fields = fieldsOf(entryId)): Promise<StartedServer> {
     const entry = findEntry(entryId);
     const [type] = entry.connections;
     const server = toServer(entry, type === undefined ? null : { name: 'mine', type: type.type });
@@ -82,7 +96,7 @@ describe('the MCP servers of the catalog', () => {
   it.each(processes)(
     '$entry_id offers what its entry declares',
     async ({ entry_id, tools }) => {
-      await using server = await start(entry_id);
+      const server = await serverOf(entry_id);
 
       const offered = await server.client.listTools();
 
@@ -96,7 +110,7 @@ describe('the MCP servers of the catalog', () => {
   itOnLinux(
     'keeps a credential out of what `ps` shows of the server (P8)',
     async () => {
-      await using server = await start('brave-search');
+      const server = await serverOf('brave-search');
 
       // The server has it, so that the other look proves something.
       expect(await readProcess(server.pid, 'environ')).toContain(`BRAVE_API_KEY=${CANARY}`);
@@ -109,12 +123,10 @@ describe('the MCP servers of the catalog', () => {
   itOnLinux(
     'gives a server nothing of the environment of who starts it (P8)',
     async () => {
-      process.env['SOMA_MASTER_KEY_OF_TEST'] = CANARY;
-      await using server = await start('memory');
+      const server = await serverOf('memory');
 
       const environment = await readProcess(server.pid, 'environ');
 
-      delete process.env['SOMA_MASTER_KEY_OF_TEST'];
       expect(environment).toContain(`HOME=${workspace}`);
       expect(environment).not.toContain('canary');
     },
@@ -127,7 +139,7 @@ describe('the MCP servers of the catalog', () => {
   ])(
     'runs SQL on %s through a connection',
     async (entryId, sql) => {
-      await using server = await start(entryId);
+      const server = await serverOf(entryId);
 
       const made = await server.client.callTool({ name: 'execute_sql', arguments: { sql } });
       const found = await server.client.callTool({
