@@ -14,7 +14,10 @@ function recordOf(text: string, more: object = {}): IncomingRecord {
 /** Handles batches by a rule, and remembers what was written and what was set aside. */
 function createHandler(
   rule: (batch: TopicBatch<Note>) => void,
-  signal = new AbortController().signal,
+  {
+    signal = new AbortController().signal,
+    onLetter = () => undefined,
+  }: { signal?: AbortSignal; onLetter?: () => void } = {},
 ) {
   const written: string[] = [];
   const aside: { value: string; error: unknown; retries: number }[] = [];
@@ -29,6 +32,7 @@ function createHandler(
       return Promise.resolve();
     },
     setAside: ({ value }, error, retries) => {
+      onLetter();
       aside.push({ value, error, retries });
       return Promise.resolve();
     },
@@ -85,6 +89,24 @@ describe('BatchHandler', () => {
     expect(tries.length).toBeLessThan(40);
   });
 
+  it('handles every good one before it turns to the poison beside them (P5)', async () => {
+    const writtenBefore: number[] = [];
+    const { handler, written, aside } = createHandler(
+      (batch) => {
+        if (batch.some(({ value }) => value.text === 'poison')) throw new Error('violates');
+      },
+      { onLetter: () => writtenBefore.push(written.length) },
+    );
+    const broken = { ...recordOf(''), value: 'no JSON' };
+
+    await handler.execute([
+      ...[recordOf('one'), broken, recordOf('poison'), recordOf('two'), recordOf('three')],
+    ]);
+
+    expect(writtenBefore).toEqual([3, 3]);
+    expect(aside.map(({ value }) => value)).toEqual(['no JSON', recordOf('poison').value]);
+  });
+
   it("waits out a server's fault and sets nothing aside", async () => {
     let faults = 20;
     const { handler, written, aside, tries } = createHandler(() => {
@@ -99,10 +121,13 @@ describe('BatchHandler', () => {
 
   it('tells of a stop instead of setting a record aside', async () => {
     const stop = new AbortController();
-    const { handler, aside } = createHandler(() => {
-      stop.abort();
-      throw new Error('stopped half-way');
-    }, stop.signal);
+    const { handler, aside } = createHandler(
+      () => {
+        stop.abort();
+        throw new Error('stopped half-way');
+      },
+      { signal: stop.signal },
+    );
 
     await expect(handler.execute([recordOf('one')])).rejects.toThrow('abort');
     expect(aside).toEqual([]);

@@ -31,7 +31,7 @@ export interface BatchHandlerOptions<Value> {
  * A record that is not what its topic promises is set aside at once. When handling the rest fails,
  * the question is whose fault it is. A server's: the batch is tried again until the server is back,
  * because every other record would fail as well. Otherwise it is one record's, and halving the batch
- * finds it in few tries: what fails alone is set aside.
+ * finds it in few tries: what fails alone is set aside, when all others have been handled.
  */
 export class BatchHandler<Value> {
   readonly #options: BatchHandlerOptions<Value>;
@@ -43,12 +43,14 @@ export class BatchHandler<Value> {
   /** @throws Only when the signal aborts; then some records may have been handled. */
   async execute(records: IncomingRecord[]): Promise<void> {
     const parsed: ParsedRecord<Value>[] = [];
+    const failed: FailedRecord[] = [];
     for (const record of records) {
       const outcome = this.#parse(record);
       if ('value' in outcome) parsed.push({ record, value: outcome.value });
-      else await this.#setAside(record, outcome.error, 0);
+      else failed.push({ record, error: outcome.error, retries: 0 });
     }
-    if (parsed.length > 0) await this.#handle(parsed);
+    if (parsed.length > 0) failed.push(...(await this.#handle(parsed)));
+    for (const each of failed) await this.#setAside(each);
   }
 
   #parse({ value }: IncomingRecord): { value: Value } | { error: unknown } {
@@ -59,24 +61,27 @@ export class BatchHandler<Value> {
     }
   }
 
-  async #handle(parsed: ParsedRecord<Value>[]): Promise<void> {
+  /** @returns Those that cannot be handled. */
+  async #handle(parsed: ParsedRecord<Value>[]): Promise<FailedRecord[]> {
     const batch = parsed.map(({ record, value }) => ({ ...record, value }));
     try {
       await this.#untilServed(() => this.#options.handle(batch));
+      return [];
     } catch (error) {
       this.#options.signal.throwIfAborted();
       const [first, ...others] = parsed;
       if (first !== undefined && others.length === 0) {
-        await this.#setAside(first.record, error, 1);
-        return;
+        return [{ record: first.record, error, retries: 1 }];
       }
       const middle = Math.ceil(parsed.length / 2);
-      await this.#handle(parsed.slice(0, middle));
-      await this.#handle(parsed.slice(middle));
+      return [
+        ...(await this.#handle(parsed.slice(0, middle))),
+        ...(await this.#handle(parsed.slice(middle))),
+      ];
     }
   }
 
-  #setAside(record: IncomingRecord, error: unknown, retries: number): Promise<void> {
+  #setAside({ record, error, retries }: FailedRecord): Promise<void> {
     return this.#untilServed(() => this.#options.setAside(record, error, retries));
   }
 
@@ -98,6 +103,12 @@ export class BatchHandler<Value> {
       await sleep(topic.retry.firstDelayMs * 2 ** doublings, signal);
     }
   }
+}
+
+interface FailedRecord {
+  record: IncomingRecord;
+  error: unknown;
+  retries: number;
 }
 
 interface ParsedRecord<Value> {
