@@ -150,6 +150,12 @@ export class TestWorker {
     return this.service.close();
   }
 
+  /** @returns Where it serves HTTP from now on. */
+  async listen(): Promise<string> {
+    await this.service.listen(0, '127.0.0.1');
+    return this.service.getUrl();
+  }
+
   say(message: string, sessionId = newIdentifier()): Promise<Accepted> {
     return this.get(AcceptTurns).accept({ principal: acme, sessionId, message });
   }

@@ -1,14 +1,20 @@
 import { Controller, Delete, Get, HttpCode, Param, Post } from '@nestjs/common';
 import { Internal } from '@soma/auth';
-import { conversationInbound } from '@soma/contracts';
+import { topicCatalog } from '@soma/contracts';
 import { Undocumented } from '@soma/http';
 import { Problem } from '@soma/kernel';
 import { DeadLetters, type OpenDeadLetter } from '@soma/messaging';
 import { z } from 'zod';
 
-const letterId = z.string().max(256);
+const topicNames = topicCatalog.map(({ name }): string => name);
 
-/** What the worker could not handle, for other services; people use `npm run dlq`. */
+const letterId = z
+  .string()
+  .max(256)
+  // No other topic is there to be read.
+  .refine((id) => topicNames.includes(id.split(':')[0] ?? ''), 'must begin with a topic');
+
+/** What could not be handled, of any topic, for other services; people use `npm run dlq`. */
 @Internal()
 @Undocumented()
 @Controller('internal/dead-letters')
@@ -17,7 +23,8 @@ export class DeadLettersController {
 
   @Get()
   async list(): Promise<{ dead_letters: OpenDeadLetter[] }> {
-    return { dead_letters: await this.deadLetters.list(conversationInbound.name) };
+    const letters = await Promise.all(topicNames.map((name) => this.deadLetters.list(name)));
+    return { dead_letters: letters.flat() };
   }
 
   @Get(':id')

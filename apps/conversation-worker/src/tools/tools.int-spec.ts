@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { RowEvent, ToolRequest } from '@soma/contracts';
-import { newIdentifier } from '@soma/kernel';
+import { ServiceTokens } from '@soma/auth';
+import { type RowEvent, type ToolRequest, toolResults } from '@soma/contracts';
+import { newIdentifier, Secret } from '@soma/kernel';
+import { CoalescingProducer, type OpenDeadLetter } from '@soma/messaging';
 import { AcceptTurns, CancelTurns } from '@soma/sessions';
-import { type TestModelServer, until } from '@soma/testing';
+import { startTokenIssuer, type TestModelServer, type TestTokenIssuer, until } from '@soma/testing';
 import {
   acme,
   attempts,
@@ -28,6 +30,7 @@ describe('a turn with tools', () => {
   const running = new AsyncDisposableStack();
   let servers: WorkerServers;
   let models: TestModelServer;
+  let issuer: TestTokenIssuer;
   let worker: TestWorker;
   let executor: Executor;
 
@@ -35,7 +38,9 @@ describe('a turn with tools', () => {
     servers = await startServers(running);
     ({ models } = servers);
     executor = await startExecutor(running, servers);
-    worker = await startWorker(running, servers, { tools: [lookUp, hasty] });
+    issuer = running.use(await startTokenIssuer());
+    const settings = { IDENTITY_ISSUER: issuer.url, GATEWAY_JWT_JWKS_URL: issuer.jwksUrl };
+    worker = await startWorker(running, servers, { settings, tools: [lookUp, hasty] });
   });
 
   afterAll(() => running.disposeAsync());
@@ -243,6 +248,47 @@ describe('a turn with tools', () => {
     expect(models.calls.at(-1)?.body).not.toHaveProperty('tools');
   });
 
+  it('tells services of results that it could not read, and of nothing without a token', async () => {
+    const key = 'acme:nobody';
+    const producer = worker.get(CoalescingProducer);
+    for (const value of ['no result', 'no result either']) {
+      await producer.send({ topic: toolResults.name, key, value });
+    }
+    const { tokenUrl } = issuer;
+    const client = { clientId: 'catalog', clientSecret: new Secret('of the catalog') };
+    const tokens = new ServiceTokens({ tokenUrl, ...client });
+    const me = 'conversation-worker';
+    const headers = async () => ({
+      authorization: `Bearer ${(await tokens.tokenFor(me)).reveal()}`,
+      ...(await tokens.principalHeader(me, acme)),
+    });
+    const url = `${await worker.listen()}/internal/dead-letters`;
+    const ask = async (path = '', method = 'GET') =>
+      fetch(url + path, { method, headers: await headers() });
+    const list = async () => {
+      const { dead_letters } = (await (await ask()).json()) as { dead_letters: OpenDeadLetter[] };
+      return dead_letters.filter((letter) => letter.key === key);
+    };
+    let letters: OpenDeadLetter[] = [];
+    await until(async () => (letters = await list()).length === 2);
+    const [first, second] = letters as [OpenDeadLetter, OpenDeadLetter];
+
+    const shown = await ask(`/${first.id}`);
+    const dropped = await ask(`/${first.id}`, 'DELETE');
+    const again = await ask(`/${first.id}`, 'DELETE');
+    const replayed = await ask(`/${second.id}/replay`, 'POST');
+    const unknown = await ask('/no-topic:0:1');
+
+    expect((await fetch(url)).status).toBe(401);
+    expect(await shown.json()).toMatchObject({ letter: { original_event: 'no result' } });
+    expect([dropped.status, replayed.status]).toEqual([204, 204]);
+    expect([again.status, unknown.status]).toEqual([404, 400]);
+    // It cannot be read now either.
+    await until(async () => (letters = await list()).length > 0);
+    expect(letters.map(({ letter }) => letter.original_event)).toEqual(['no result either']);
+    expect(letters[0]?.id).not.toBe(second.id);
+  });
+
   it('goes on at another worker when the one that asked is gone', async () => {
     const { session_id } = await worker.say(
       attempts([{ text: 'One ' }, call({ word: 'one' })], [{ text: 'two.' }]),
@@ -270,6 +316,22 @@ describe('a turn with tools', () => {
       type: 'assistant.error',
       metadata: { code: 'turn_expired' },
     });
+  });
+
+  it('ends a turn whose model goes on and on', async () => {
+    const words = Array.from({ length: 2_000 }, () => [{ text: 'on ' }, { delay_ms: 20 }]);
+    models.script(() => words.flat());
+    const { session_id } = await worker.say('endless');
+
+    const events = await worker.endOf(session_id);
+    models.script(undefined);
+
+    expect(events.at(-1)).toMatchObject({
+      type: 'assistant.error',
+      metadata: { code: 'turn_expired' },
+    });
+    const [call] = models.calls.filter(({ message }) => message === 'endless');
+    await until(() => call?.state === 'aborted');
   });
 
   it('knows no tool unless the app names one', async () => {
