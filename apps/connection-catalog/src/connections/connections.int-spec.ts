@@ -1,7 +1,12 @@
-import { randomUUID } from 'node:crypto';
+import { execFile } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import process from 'node:process';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { until } from '@soma/testing';
 import { builtInTypes } from '../connection-types/registry.ts';
+import { ResolveConnection } from './resolve-connection.ts';
 import {
   type CatalogServers,
   createCatalogServers,
@@ -283,6 +288,60 @@ describe('connections', () => {
     expect(await namesOf('text=%25')).toEqual([[], null]);
   });
 
+  it('exchanges and leases credentials while the master key is exchanged (P1)', async () => {
+    const as = newTenant();
+    const old = String(servers.settings['SOMA_MASTER_KEY']);
+    const next = randomBytes(32).toString('base64');
+    const keys = (current: string, other: string): Record<string, string> => ({
+      ...{ SOMA_MASTER_KEY: current, SOMA_MASTER_KEY_OTHERS: other },
+    });
+    // Pods of before and after the change of the key run side by side.
+    await using before = await startCatalog(servers, keys(old, next));
+    await using after = await startCatalog(servers, keys(next, old));
+    const worker = { tenant_id: as.tenant, subject: 'worker' };
+    const leased = async ({ service }: TestCatalog, name: string): Promise<unknown> => {
+      const resolve = service.get(ResolveConnection, { strict: false });
+      return (await resolve.execute(worker, { name, purpose: 'tool' })).credentials['token'];
+    };
+    let isOver = false;
+    const use = async (name: string, [writer, reader]: [TestCatalog, TestCatalog]) => {
+      await create(as, { name });
+      const seen: unknown[] = [];
+      while (!isOver) {
+        const token = `${name}-${seen.length}`;
+        const body = { fields: { token } };
+        const { status } = await writer.send('PATCH', `${PATH}/${name}`, { as, body });
+        seen.push([status, (await leased(reader, name)) === token]);
+      }
+      return seen;
+    };
+    const using = Promise.all([
+      use('by-old', [before, after]),
+      use('by-new', [after, before]),
+    ]).finally(() => (isOver = true));
+
+    const url = String(servers.settings['DATABASE_URL']);
+    const rotate = (): Promise<string[]> => runSecrets({ DATABASE_URL: url, ...keys(next, old) });
+    const first = await rotate();
+    isOver = true;
+    const seen = (await using).flat();
+    const second = await rotate();
+
+    expect(JSON.parse(first[0] ?? '')).toEqual({ wrapped: expect.any(Number) });
+    expect(new Set(seen.map((each) => JSON.stringify(each)))).toEqual(new Set(['[200,true]']));
+    // What the pods of before have sealed meanwhile is under the new key now too.
+    expect(second.slice(1).map((line) => JSON.parse(line) as unknown)).toEqual([
+      {
+        master_key_id: expect.any(String),
+        state: 'seals',
+        secrets: expect.any(Number),
+        unreadable: 0,
+      },
+    ]);
+    await using alone = await startCatalog(servers, { SOMA_MASTER_KEY: next });
+    expect(await leased(alone, 'by-old')).toMatch(/^by-old-\d+$/);
+  });
+
   it('describes every type, and marks its secrets', async () => {
     const { status, body } = await catalog.send('GET', `${PATH}/types`);
     const types = body['types'] as { type: string; schema: Record<string, unknown> }[];
@@ -301,6 +360,15 @@ describe('connections', () => {
     });
   });
 });
+
+/** The lines that `npm run secrets -- rotate` prints. */
+async function runSecrets(env: Record<string, string>): Promise<string[]> {
+  const tool = join(import.meta.dirname, '../../../../tools/secrets/src/main.ts');
+  const { stdout } = await promisify(execFile)(process.execPath, [tool, 'rotate'], {
+    env: { PATH: process.env['PATH'], ...env },
+  });
+  return stdout.trim().split('\n');
+}
 
 const TOKEN = `github_pat_${randomUUID()}`;
 const GITHUB = { name: 'our-github', type: 'github', fields: { token: TOKEN } };
