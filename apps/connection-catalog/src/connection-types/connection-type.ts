@@ -57,6 +57,8 @@ export interface ConnectionType {
   authorisation?: 'always' | 'possible';
   /** Requests a minute where neither the connection nor the operator says otherwise. */
   defaultRateRpm?: number;
+  /** How many uses there may be at the same time, where ten are not what it bears. */
+  concurrency?: number;
   /** Whether turns can be answered by it: no other type is sent a prompt. */
   offersModels?: boolean;
   /** Whether it can send us webhooks. */

@@ -46,7 +46,10 @@ export class ConnectionTypes {
 
   /** How much a connection may be used. */
   limitsOf(type: ConnectionType, own: number | null): PermitLimits {
-    return { perMinute: this.rateOf(type, own), concurrency: DEFAULT_CONCURRENCY };
+    return {
+      perMinute: this.rateOf(type, own),
+      concurrency: type.concurrency ?? DEFAULT_CONCURRENCY,
+    };
   }
 
   /** Those that can answer turns. */

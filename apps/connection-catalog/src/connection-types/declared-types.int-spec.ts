@@ -9,6 +9,7 @@ import { startHttpServer } from '@soma/testing';
 import { probeHttp } from '../health/probes/http.probe.ts';
 import { catalogConfig } from '../catalog.config.ts';
 import type { ConnectionType } from './connection-type.ts';
+import { ConnectionTypes } from './connection-types.ts';
 import { httpOf } from './http-of.ts';
 import { readDeclaration, readDeclaredTypes } from './declared-types.ts';
 
@@ -145,6 +146,16 @@ describe('types that come as files', () => {
     const folder = await folderWith({ 'crm.yaml': CRM });
 
     expect(readDeclaredTypes(folder).types.map(({ name }) => name)).toContain('crm');
+  });
+
+  it('say how much their connections may be used, where these do not', () => {
+    const limitsOf = (text: string, own: number | null): unknown => {
+      const { type } = readDeclaration(text);
+      return type && new ConnectionTypes([type]).limitsOf(type, own);
+    };
+
+    expect(limitsOf(`${CRM}concurrency: 2\n`, null)).toEqual({ perMinute: 30, concurrency: 2 });
+    expect(limitsOf(CRM, 600)).toEqual({ perMinute: 600, concurrency: 10 });
   });
 
   it('are refused at start, with everything that is wrong with each', async () => {

@@ -56,6 +56,7 @@ const declarationSchema = z.strictObject({
     must_be_true: name.optional(),
   }),
   default_rate_rpm: z.int().min(1).max(1_000_000),
+  concurrency: z.int().min(1).max(1_000).optional(),
   /** Requests go to what begins with one of these, and nowhere else. */
   allowed_paths: z.array(path).min(1),
 });
@@ -191,6 +192,7 @@ function toType(declaration: Declaration): ConnectionType {
       },
     },
     defaultRateRpm: declaration.default_rate_rpm,
+    ...(declaration.concurrency !== undefined && { concurrency: declaration.concurrency }),
   };
 }
 

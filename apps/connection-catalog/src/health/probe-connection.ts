@@ -22,6 +22,11 @@ const PROBES: Record<string, Probe> = {
   smtp: probeSmtp,
 };
 
+/** What is asked nothing is not used either. */
+function isProbed({ type }: LimitedTarget): boolean {
+  return PROBES[type.name] !== undefined || type.http?.health !== undefined;
+}
+
 /** How a check ended; undefined where there was nothing to check. */
 export interface CheckOutcome {
   /** Null: it succeeded. */
@@ -39,6 +44,9 @@ export class ProbeConnection {
 
   /** @throws {@link Problem} 429 `connection_rate_limited`: nothing was tried */
   async execute(target: LimitedTarget, limit: CheckLimit): Promise<CheckOutcome | undefined> {
+    if (!isProbed(target)) {
+      return undefined;
+    }
     const { key, limits } = target.use;
     const permit = await this.permits.take(key, limits, { deadlineMs: LINE_MS });
     try {
