@@ -4,8 +4,11 @@ import type { KeySource } from './keys/key-source.ts';
 import { importPublicKey, type PublicKey } from './keys/public-key.ts';
 import { keysFor, type UnprovenToken } from './jws.ts';
 
-/** How long a copy of the keys is used before a newer one is asked for. */
-const MAX_AGE_MS = 300_000;
+/**
+ * How long a copy of the keys is used before a newer one is asked for. An issuer publishes a key for
+ * longer than that before it signs.
+ */
+export const KEYS_MAX_AGE_MS = 300_000;
 /** Unknown key ids and failures make us ask again no more often than this, whoever sends them. */
 const ASK_AGAIN_MS = 5_000;
 const TIMEOUT_MS = 2_000;
@@ -83,7 +86,7 @@ export class VerificationKeys {
     this.askAgainAt = Date.now() + ASK_AGAIN_MS;
     try {
       this.keys = await this.read();
-      this.staleAt = Date.now() + MAX_AGE_MS;
+      this.staleAt = Date.now() + KEYS_MAX_AGE_MS;
       this.fault = undefined;
       return true;
     } catch (error) {

@@ -97,6 +97,10 @@ describe('what the gateway tells the audit log', () => {
     expect(JSON.stringify(lines)).not.toMatch(/canary/);
   });
 
+  it('is told without an engine of policies too, which the health says', async () => {
+    expect((await gateway.get('/v1/health')).body).toMatchObject({ policy: 'not_configured' });
+  });
+
   it('must be written down, or nothing is changed', async () => {
     await gateway.post('/v1/personas', { persona_id: 'p1', name: 'Kept' });
     await gateway.post('/v1/session/message', { session_id: 's2', message: 'Hello' });

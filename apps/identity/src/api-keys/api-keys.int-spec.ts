@@ -256,6 +256,12 @@ describe('/v1/api-keys', () => {
     // Of tokens that were issued until the end, and not only until the rotation.
     expect(Date.parse(told.occurred_at)).toBeGreaterThan(Date.parse(next.created_at) + 1_000);
     expect((await exchange(next)).status).toBe(200);
+    const lines = await servers.database.execute(
+      `SELECT action FROM audit.audit_log WHERE target_id = ANY ($1) AND action LIKE 'api_key.%'
+        ORDER BY seq`,
+      [[key.key_id, next.key_id]],
+    );
+    expect(lines.map(({ action }) => action)).toEqual(['api_key.created', 'api_key.rotated']);
   });
 
   it('is replaced without overlap where nobody may use the old one any more', async () => {

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { ConfigUpdates } from '@soma/messaging';
+import { type ConfigChange, ConfigUpdates } from '@soma/messaging';
 import type { EntityManager } from 'typeorm';
 import { ApiKeys } from './api-keys.ts';
 
@@ -17,9 +17,9 @@ export class KeyRevocations {
     tenantId: string,
     which: { keyId: string } | { serviceAccountId: string },
   ): Promise<void> {
-    for (const keyId of await this.keys.revoke(manager, tenantId, which)) {
-      await this.announce(manager, tenantId, { keyId, at: new Date() });
-    }
+    const at = new Date();
+    const ended = await this.keys.revoke(manager, tenantId, which);
+    await this.updates.append(manager, ...ended.map((keyId) => endOf(tenantId, { keyId, at })));
   }
 
   /** Lets a key go on for a while. Its tokens end with it, also those that would last longer. */
@@ -29,21 +29,17 @@ export class KeyRevocations {
     { keyId, at }: { keyId: string; at: Date },
   ): Promise<void> {
     await this.keys.endAt(manager, tenantId, { key_id: keyId, at });
-    await this.announce(manager, tenantId, { keyId, at });
+    await this.updates.append(manager, endOf(tenantId, { keyId, at }));
   }
+}
 
-  private announce(
-    manager: EntityManager,
-    tenantId: string,
-    { keyId, at }: { keyId: string; at: Date },
-  ): Promise<void> {
-    return this.updates.append(manager, {
-      tenant_id: tenantId,
-      entity: 'api_key',
-      id: `${tenantId}:${keyId}`,
-      version: Date.now(),
-      deleted: true,
-      at,
-    });
-  }
+function endOf(tenantId: string, { keyId, at }: { keyId: string; at: Date }): ConfigChange {
+  return {
+    tenant_id: tenantId,
+    entity: 'api_key',
+    id: `${tenantId}:${keyId}`,
+    version: Date.now(),
+    deleted: true,
+    at,
+  };
 }

@@ -1,6 +1,6 @@
 import type { JsonWebKey } from 'node:crypto';
 import { type DynamicModule, Global, Injectable, Module } from '@nestjs/common';
-import { OwnKeys } from '@soma/auth';
+import { KEYS_MAX_AGE_MS, OwnKeys } from '@soma/auth';
 import { DatabaseKeys } from './database-keys.ts';
 import { KeyBackend } from './key-backend.ts';
 import { COPY_LIFE_MS, KeyRing } from './key-ring.ts';
@@ -9,15 +9,13 @@ import { KEY_LIFETIMES, SigningKeys } from './signing-keys.ts';
 import { VaultKeys, type VaultKeysOptions } from './vault-keys.ts';
 
 const SECOND_MS = 1_000;
-/** How long services keep the published keys (`libs/auth`). */
-const PUBLISHED_COPY_LIFE_MS = 300 * SECOND_MS;
 /** Fifteen minutes, and the ten seconds by which the clocks of two machines may differ. */
 const TOKEN_LIFE_MS = (15 * 60 + 10) * SECOND_MS;
 const QUARTER_MS = 90 * 24 * 60 * 60 * SECOND_MS;
 
 const LIFETIMES: KeyLifetimes = {
-  // A pod may publish a copy of its own that is a little old.
-  publishLeadMs: PUBLISHED_COPY_LIFE_MS + COPY_LIFE_MS,
+  // Services keep the published keys for so long, and a pod may publish a copy that is a little old.
+  publishLeadMs: KEYS_MAX_AGE_MS + COPY_LIFE_MS,
   tokenLifeMs: TOKEN_LIFE_MS + COPY_LIFE_MS,
   rotateEveryMs: QUARTER_MS,
 };

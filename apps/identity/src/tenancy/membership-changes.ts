@@ -40,15 +40,16 @@ export class MembershipChanges {
         [tenantId, subject, relation, object, is_removed],
       );
     }
-    if (before !== undefined) {
-      await this.updates.append(manager, voidTokensOf(tenantId, userId));
-    }
-    await this.updates.append(manager, {
-      tenant_id: tenantId,
-      entity: 'relationships',
-      id: tenantId,
-      version: Date.now(),
-      deleted: false,
-    });
+    await this.updates.append(
+      manager,
+      ...(before === undefined ? [] : [voidTokensOf(tenantId, userId)]),
+      {
+        tenant_id: tenantId,
+        entity: 'relationships',
+        id: tenantId,
+        version: Date.now(),
+        deleted: false,
+      },
+    );
   }
 }

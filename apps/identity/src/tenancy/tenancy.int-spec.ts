@@ -95,6 +95,15 @@ describe('tenancy', () => {
     return Object.fromEntries(roles);
   }
 
+  /** What the audit log tells of something, in the order of what happened. */
+  async function auditOf(id: string): Promise<unknown[]> {
+    const lines = await servers.database.execute(
+      'SELECT action FROM audit.audit_log WHERE target_id = $1 ORDER BY seq',
+      [id],
+    );
+    return lines.map(({ action }) => action);
+  }
+
   describe('tenants', () => {
     it('are created by the operator alone, who invites the first owner', async () => {
       const owner = await newTenant('first');
@@ -228,6 +237,9 @@ describe('tenancy', () => {
       for (const { token } of [replaced, revoked, late]) answers.push(await accept(user_id, token));
 
       expect(revocations.map(({ status }) => status)).toEqual([404, 204, 404]);
+      expect(await auditOf(revoked.invitation_id)).toEqual([
+        ...['invitation.created', 'invitation.revoked'],
+      ]);
       expect(answers.map(({ body }) => body['code'])).toEqual(
         Array.from({ length: 3 }, () => 'invitation_not_found'),
       );
@@ -407,6 +419,9 @@ describe('tenancy', () => {
       expect((await pod.send('DELETE', path, { as })).status).toBe(204);
       expect((await pod.send('GET', path, { as })).status).toBe(404);
       expect((await pod.send('GET', ACCOUNTS, { as })).body['service_accounts']).toEqual([]);
+      expect(await auditOf(id)).toEqual([
+        ...['service_account.created', 'service_account.renamed', 'service_account.removed'],
+      ]);
     });
 
     it('take their keys with them', async () => {

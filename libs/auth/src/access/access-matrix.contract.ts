@@ -99,6 +99,12 @@ export function describeAccessMatrix(
     },
   );
 
+  it('says in its health that policies are asked', async () => {
+    const answer = await fetch(`${service.url}/v1/health`);
+
+    expect(await answer.json()).toMatchObject({ policy: 'enforced' });
+  });
+
   it('shows and changes nothing of another tenant (P6)', async () => {
     const [things, before] = await madeBy(service);
     const agent = { tenant: 'globex', subject: 'agent', scopes };

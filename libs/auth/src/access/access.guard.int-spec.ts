@@ -10,6 +10,9 @@ import { Access } from './access.decorator.ts';
 import { ACCESS_OBJECTS, type AccessObjects } from './access-objects.ts';
 import { type Denial, DENIAL_REPORTER, type DenialReporter } from './denial.ts';
 
+/** Of what Nest logs. */
+const SILENT = { log: () => undefined, error: () => undefined };
+
 @Controller('v1')
 class ProbeController {
   @Get('personas')
@@ -68,6 +71,7 @@ const objects: AccessObjects = {
 describe('AccessGuard', () => {
   const running = new AsyncDisposableStack();
   const denials: Denial[] = [];
+  const warnings: unknown[] = [];
   let issuer: TestTokenIssuer;
   let url: string;
 
@@ -91,7 +95,7 @@ describe('AccessGuard', () => {
     class ProbeModule {}
 
     const service = await createService(ProbeModule);
-    service.useLogger(false);
+    service.useLogger({ ...SILENT, warn: (line: unknown) => warnings.push(line) });
     running.defer(() => service.close());
     await service.listen(0, '127.0.0.1');
     return service;
@@ -104,6 +108,7 @@ describe('AccessGuard', () => {
 
   beforeEach(() => {
     denials.length = 0;
+    warnings.length = 0;
   });
 
   afterAll(() => running.disposeAsync());
@@ -147,6 +152,14 @@ describe('AccessGuard', () => {
         resource: { type: 'persona', id: null },
         requestId: headers.get('x-request-id'),
       },
+    ]);
+    expect(warnings).toEqual([
+      expect.objectContaining({
+        message: 'Access was denied.',
+        decision_id: body['decision_id'],
+        rule: 'scope_missing',
+        subject: 'test-agent',
+      }),
     ]);
   });
 
