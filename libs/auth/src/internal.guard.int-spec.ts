@@ -1,10 +1,9 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { RequestListener } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, type DynamicModule, Get, type INestApplication, Module } from '@nestjs/common';
 import type { Principal } from '@soma/contracts';
 import { createService } from '@soma/http';
+import { startHttpServer } from '@soma/testing';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { Access } from './access/access.decorator.ts';
 import { AuthModule } from './auth.module.ts';
@@ -29,18 +28,6 @@ class ProbeController {
   }
 }
 
-/** An issuer's keys at an address of their own. */
-async function serve(keys: string): Promise<{ url: string; close: () => Promise<void> }> {
-  const server = createServer((_request, response) => response.end(keys)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const close = async (): Promise<void> => {
-    server.close();
-    server.closeAllConnections();
-    await once(server, 'close');
-  };
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, close };
-}
-
 describe('InternalGuard', () => {
   const running = new AsyncDisposableStack();
   const ann: Principal = {
@@ -55,6 +42,7 @@ describe('InternalGuard', () => {
   };
   let authentication: AuthenticationOptions;
   let published: string;
+  const serveKeys: RequestListener = (_request, response) => void response.end(published);
   let service: INestApplication;
   let proofKey: ProofKey;
   let issueToken: (claims?: Record<string, unknown>) => Promise<string>;
@@ -63,9 +51,7 @@ describe('InternalGuard', () => {
     proofKey = await createProofKey();
     const { privateKey, publicKey } = await generateKeyPair('ES256');
     published = JSON.stringify({ keys: [await exportJWK(publicKey)] });
-    const issuer = await serve(published);
-    running.defer(issuer.close);
-    const { url } = issuer;
+    const { url } = running.use(await startHttpServer(serveKeys));
     const jkt = await calculateJwkThumbprint(proofKey.publicJwk);
     issueToken = (claims) =>
       new SignJWT({ sub: 'gateway', tenant: 'soma', aud: 'worker', cnf: { jkt }, ...claims })
@@ -159,7 +145,7 @@ describe('InternalGuard', () => {
   });
 
   it('is open while identity is down, to a service that also takes the tokens of partners', async () => {
-    const keys = await serve(published);
+    const keys = await startHttpServer(serveKeys);
     const module = AuthModule.verify({
       ...authentication,
       keys: new KeysAtUrl(keys.url),
@@ -167,7 +153,7 @@ describe('InternalGuard', () => {
       internalAudience: 'worker',
     });
     const both = await startProbe(module);
-    await keys.close();
+    await keys[Symbol.asyncDispose]();
 
     const answer = await fetch(new URL('/internal', await both.getUrl()), {
       headers: {
