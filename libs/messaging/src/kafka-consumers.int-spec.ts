@@ -78,15 +78,18 @@ describe('@OnTopicBatch', () => {
     hold = promise;
     for (const text of ['stuck 1', 'stuck 2', 'stuck 3']) await send(text);
 
-    await eventually(async () => {
-      const metrics = await renderMetrics();
-      const lags = metrics.matchAll(
-        /^soma_kafka_consumer_lag_records\{topic="consumed".* (\d+)$/gm,
-      );
-      expect([...lags].reduce((sum, [, records]) => sum + Number(records), 0)).toBe(3);
-    });
-    hold = undefined;
-    resolve(undefined);
+    try {
+      await eventually(async () => {
+        const metrics = await renderMetrics();
+        const lags = metrics.matchAll(
+          /^soma_kafka_consumer_lag_records\{topic="consumed".* (\d+)$/gm,
+        );
+        expect([...lags].reduce((sum, [, records]) => sum + Number(records), 0)).toBe(3);
+      });
+    } finally {
+      hold = undefined;
+      resolve(undefined);
+    }
     await eventually(() => {
       expect(handled).toEqual(expect.arrayContaining(['stuck 1', 'stuck 2', 'stuck 3']));
     });
