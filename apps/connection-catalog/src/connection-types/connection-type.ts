@@ -25,7 +25,7 @@ export interface HttpHealthCheck {
 }
 
 /** A request of ours to what a connection leads to. */
-export interface HttpAccess {
+interface HttpAccess {
   /** Where it is: the field that says so, or where everybody's is. */
   baseUrl: { field: string; default?: string } | string;
   credentials: readonly CredentialPlace[];
