@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Global, type INestApplication, Module, Post } from '@nestjs/common';
+import type { Principal } from '@soma/contracts';
 import { createService } from '@soma/http';
 import { Problem } from '@soma/kernel';
 import {
@@ -15,17 +16,33 @@ import {
 } from '@soma/testing';
 import { AuthModule } from '../auth.module.ts';
 import { KeysAtUrl } from '../keys/remote-keys.ts';
+import { CurrentPrincipal } from '../current-principal.decorator.ts';
+import { AccessControl } from './access-control.ts';
 import { Access } from './access.decorator.ts';
 import { ACCESS_OBJECTS, type AccessObjects } from './access-objects.ts';
 import { type Denial, DENIAL_REPORTER, type DenialReporter } from './denial.ts';
+import { type RecordingProxy, startRecordingProxy } from './spec-support.ts';
 
 /** Routes that the policies know. */
 @Controller('v1')
 class ProbeController {
+  constructor(private readonly access: AccessControl) {}
+
   @Get('personas')
   @Access({ scope: 'personas:read', resource: 'persona' })
   personas(): string {
     return 'personas';
+  }
+
+  /** As many as a page has at most, and then some. */
+  @Get('session')
+  @Access({ scope: 'sessions:read', resource: 'session' })
+  async sessions(@CurrentPrincipal() principal: Principal): Promise<object> {
+    const list = Array.from({ length: 60 }, (_, at) => ({
+      ...{ id: `anns-${at}`, owner: at < 55 ? 'ann' : 'bob' },
+    }));
+    const mayRead = await this.access.mayRead(principal, 'session', list);
+    return { readable: mayRead.filter(Boolean).length };
   }
 
   @Get('session/:id')
@@ -41,6 +58,12 @@ class ProbeController {
   })
   message(): string {
     return 'message';
+  }
+
+  @Post('members/invitations')
+  @Access({ scope: 'members:write', resource: 'member' })
+  invite(): string {
+    return 'invited';
   }
 
   /** Says another thing than the policies know of it. */
@@ -73,13 +96,15 @@ describeEngines('policy and relationships', () => {
   let issuer: TestTokenIssuer;
   let toOpa: TcpProxy;
   let toOpenFga: TcpProxy;
+  let recorded: RecordingProxy;
   let url: string;
 
   beforeAll(async () => {
     servers = await startAccessServers(running);
     issuer = running.use(await startTokenIssuer());
     toOpa = running.use(await startTcpProxy(servers.opa.port));
-    toOpenFga = running.use(await startTcpProxy(servers.openFga.port));
+    recorded = running.use(await startRecordingProxy(servers.openFga.url));
+    toOpenFga = running.use(await startTcpProxy(recorded.port));
     url = await (await start()).getUrl();
     await servers.relate(
       { user: 'user:ann', relation: 'member', object: 'tenant:acme' },
@@ -146,6 +171,11 @@ describeEngines('policy and relationships', () => {
     return { status: response.status, code: problem['code'], decision: problem['decision_id'] };
   }
 
+  async function fetchList(token: string): Promise<unknown> {
+    const headers = { authorization: `Bearer ${token}` };
+    return (await fetch(`${url}/v1/session`, { headers })).json();
+  }
+
   const ann: TokenClaims = { subject: 'ann', role: 'member' };
   const bob: TokenClaims = { subject: 'bob', role: 'owner' };
 
@@ -186,6 +216,39 @@ describeEngines('policy and relationships', () => {
     expect(answers.map(({ status }) => status)).toEqual(
       ids.map((id) => (id === 'anns-shared' ? 200 : 404)),
     );
+  });
+
+  it('asks of all things of a list together', async () => {
+    recorded.requests.length = 0;
+
+    const list = await fetchList(await issuer.tokenFor('acme', 'gateway', ann));
+
+    expect(list).toEqual({ readable: 55 });
+    const sizes = recorded.requests
+      .filter(({ path }) => path.endsWith('/batch-check'))
+      .map(({ body }) => (body['checks'] as object[]).length);
+    expect(sizes.toSorted()).toEqual([10, 50]);
+    // Another may be whether Ann belongs to the tenant.
+    expect(recorded.requests.length).toBeLessThanOrEqual(3);
+  });
+
+  it('asks for the newest after a write of the same caller, and only then', async () => {
+    const may: TokenClaims = { subject: 'may', role: 'owner' };
+    await servers.relate({ user: 'user:may', relation: 'owner', object: 'tenant:acme' });
+    const token = await issuer.tokenFor('acme', 'gateway', may);
+    const consistencies = async (bearer: string) => {
+      recorded.requests.length = 0;
+      await fetchList(bearer);
+      return [...new Set(recorded.requests.map(({ body }) => body['consistency']))];
+    };
+    const before = await consistencies(token);
+
+    expect((await send('/v1/members/invitations', token, {})).status).toBe(201);
+
+    expect(before).toEqual(['MINIMIZE_LATENCY']);
+    expect(await consistencies(token)).toEqual(['HIGHER_CONSISTENCY']);
+    const other = await issuer.tokenFor('acme', 'gateway', bob);
+    expect(await consistencies(other)).toEqual(['MINIMIZE_LATENCY']);
   });
 
   it('does not let a reader write', async () => {
