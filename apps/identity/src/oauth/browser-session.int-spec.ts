@@ -1,7 +1,9 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { ACR } from '@soma/auth';
 import { Browser } from './browser/spec-support.ts';
 import { claimsOf, Deployment, ISSUER, SERVICE_SECRET } from './spec-support.ts';
+
+const DAY_S = 86_400;
 
 describe('the sign-in of a browser', () => {
   const running = new AsyncDisposableStack();
@@ -42,11 +44,47 @@ describe('the sign-in of a browser', () => {
     expect(lines).toHaveLength(2);
     for (const line of lines) {
       const { groups } = /Max-Age=(?<age>\d+)/.exec(line) ?? {};
-      expect(Number(groups?.['age'])).toBeGreaterThan(30 * 86_400 - 60);
+      expect(Number(groups?.['age'])).toBeGreaterThan(30 * DAY_S - 60);
       expect(line).toMatch(/; Path=\/api\/auth; .*HttpOnly; SameSite=Lax; Secure$/);
     }
     expect(tokens.refresh_token).toBeUndefined();
     for (const line of seen) expect(line).toMatch(/secure/i);
+  });
+
+  it('has cookies for unencrypted ways only where browsers have no other', async () => {
+    const ann = await deployment.addPerson({ acme: 'member' });
+    const pod = await deployment.startPod({ apiBaseUrl: 'http://localhost:8080' });
+    const browser = new Browser(await pod.getUrl());
+    const seen: string[] = [];
+    browser.onCookie = (line) => seen.push(line);
+
+    await browser.signInToUi(ann);
+    await browser.fetch('/api/auth/sign-out', { method: 'POST' });
+
+    const lines = seen.filter((line) => line.startsWith('refreshToken='));
+    expect(lines.map((line) => /; secure/i.test(line))).toEqual([false, false]);
+  });
+
+  it('is known to the issuer for 7 days, and its token is good for 30, however often it is used', async () => {
+    const { browser } = await signedIn();
+
+    const kept = await deployment.database.execute(
+      `SELECT model, max(extract(epoch FROM expires_at - now()))::float AS seconds
+         FROM identity.oidc_records WHERE model IN ('Session', 'RefreshToken')
+        GROUP BY model ORDER BY model`,
+    );
+    expect(kept.map(({ model }) => model)).toEqual(['RefreshToken', 'Session']);
+    for (const [index, days] of [30, 7].entries()) {
+      expect(kept[index]?.['seconds']).toBeLessThanOrEqual(days * DAY_S);
+      expect(kept[index]?.['seconds']).toBeGreaterThan(days * DAY_S - 60);
+    }
+    const now = Date.now.bind(Date);
+    jest.spyOn(Date, 'now').mockImplementation(() => now() + 10 * DAY_S * 1000);
+    const later = await browser.refresh().finally(() => jest.restoreAllMocks());
+    const age = /Max-Age=(\d+)/.exec(later.headers.get('set-cookie') ?? '')?.[1];
+    expect(later.status).toBe(200);
+    expect(Number(age)).toBeLessThanOrEqual(20 * DAY_S);
+    expect(Number(age)).toBeGreaterThan(20 * DAY_S - 60);
   });
 
   it('gives new access tokens, and a new cookie each time', async () => {

@@ -12,14 +12,15 @@ import {
   Req,
   Res,
 } from '@nestjs/common';
-import { ACR } from '@soma/auth';
+import { ACR, limitSettings, RateLimiter } from '@soma/auth';
 import { createService } from '@soma/http';
-import { Secret } from '@soma/kernel';
+import { loadConfig, Secret } from '@soma/kernel';
 import { ConfigUpdates } from '@soma/messaging';
 import { migrate } from '@soma/migrations';
 import { PersistenceModule } from '@soma/persistence';
 import { createTestDatabase, type TestDatabase } from '@soma/testing';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { AuditLog } from '../audit/audit-log.ts';
 import { OPERATOR_TENANT } from '../tenancy/operator-tenant.ts';
 import { AUDIT_RECORDER, AuditReports } from '../audit/audit-reports.ts';
@@ -88,6 +89,11 @@ class SignInController {
   }
 }
 
+/** Limits have tests of their own, and there is no Redis here. */
+const unlimited = new RateLimiter(loadConfig(z.object(limitSettings), {}), {
+  take: (_key, { limit }) => Promise.resolve({ granted: 1, remaining: limit, resetMs: 0 }),
+});
+
 /** What tokens need of other features. Their doors are not there, and no Kafka. */
 @Global()
 @Module({
@@ -95,16 +101,22 @@ class SignInController {
     ...[AuditLog, AuditReports, Members, Tenants, Users],
     { provide: ConfigUpdates, useValue: new ConfigUpdates('identity') },
     { provide: OPERATOR_TENANT, useValue: 'soma' },
+    { provide: RateLimiter, useValue: unlimited },
     // What is reported goes by Kafka.
     { provide: AUDIT_RECORDER, useValue: { record: () => undefined } },
   ],
-  exports: [AuditLog, AuditReports, ConfigUpdates, Members, OPERATOR_TENANT, Tenants, Users],
+  exports: [
+    ...[AuditLog, AuditReports, ConfigUpdates, Members, OPERATOR_TENANT, RateLimiter, Tenants],
+    Users,
+  ],
 })
 class FeaturesModule {}
 
 interface PodOptions {
   /** Of its signing keys. */
   lifetimes?: KeyLifetimes;
+  /** Where browsers reach Soma. */
+  apiBaseUrl?: string;
 }
 
 /** A database and the settings of the pods that share it. */
@@ -129,7 +141,10 @@ export class Deployment implements AsyncDisposable {
     return this.running.disposeAsync();
   }
 
-  async startPod({ lifetimes }: PodOptions = {}): Promise<INestApplication> {
+  async startPod({
+    lifetimes,
+    apiBaseUrl = 'https://api.example.com',
+  }: PodOptions = {}): Promise<INestApplication> {
     const url = new Secret(await this.database.loginUrl('identity'));
     const { clientsFile, masterKey } = this;
 
@@ -139,11 +154,7 @@ export class Deployment implements AsyncDisposable {
         MasterKeyModule.configure(masterKey),
         FeaturesModule,
         SigningKeysModule.configure(undefined, lifetimes),
-        OAuthModule.configure({
-          issuer: ISSUER,
-          apiBaseUrl: 'https://api.example.com',
-          clientsFile,
-        }),
+        OAuthModule.configure({ issuer: ISSUER, apiBaseUrl, clientsFile }),
       ],
       controllers: [SignInController],
     })
