@@ -18,6 +18,13 @@ class ProbeController {
   me(@CurrentPrincipal() principal: Principal): Principal {
     return principal;
   }
+
+  /** Of the administration. */
+  @Get('api-keys')
+  @Access({ scope: 'api_keys:read', resource: 'api_key' })
+  keys(): string {
+    return 'keys';
+  }
 }
 
 const KID = 'k1';
@@ -92,9 +99,12 @@ describe('a token that is not good', () => {
     return `${input}.${encode(createHmac('sha256', secret).update(input).digest())}`;
   }
 
-  async function send(text: string): Promise<{ answer: unknown; verifications: number }> {
+  async function send(
+    text: string,
+    path = '/v1/me',
+  ): Promise<{ answer: unknown; verifications: number }> {
     const verify = jest.spyOn(crypto.subtle, 'verify');
-    const response = await fetch(`${await service.getUrl()}/v1/me`, {
+    const response = await fetch(`${await service.getUrl()}${path}`, {
       headers: { authorization: `Bearer ${text}` },
     });
     const { status, headers } = response;
@@ -179,11 +189,13 @@ describe('a token that is not good', () => {
     const text = BAD[fault]?.() ?? '';
     const bad = await send(text);
     const again = await send(text);
+    const atAdministration = await send(text, '/v1/api-keys');
 
     // Whoever forges learns nothing: the answer is the same to the letter, and so is the work.
     expect(good.answer).toEqual([200, expect.anything(), expect.anything()]);
     expect(bad.answer).toEqual(forged.answer);
     expect(again.answer).toEqual(bad.answer);
+    expect(atAdministration.answer).toEqual(bad.answer);
     expect(bad.answer).toEqual([
       401,
       expect.stringContaining('"invalid_token"'),

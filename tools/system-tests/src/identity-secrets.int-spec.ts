@@ -286,6 +286,7 @@ describe('credentials', () => {
       ...['second_factor.enrolled', 'second_factor.verified', '/api/auth/sign-in/:uid'],
     ];
     const headers = { authorization: `Bearer ${token}` };
-    await expectNowhere(system, { headers, collector, secrets, seen });
+    const messages = ['by a program'];
+    await expectNowhere(system, { headers, collector, secrets, messages, seen });
   }, 120_000);
 });

@@ -22,6 +22,8 @@ export interface Search {
   answers?: Sinks;
   /** By what each is called. That of the database is looked for too. */
   secrets: Record<string, string | undefined>;
+  /** What people said in conversations: not for whoever reads the audit log. */
+  messages?: readonly string[];
   /** What must be found, or else nothing was looked at. */
   seen: readonly string[];
 }
@@ -37,6 +39,13 @@ export async function expectNowhere(system: System, search: Search): Promise<voi
   }
   const text = sinks.map(([, each]) => each).join('\n');
   for (const part of search.seen) expect(text).toContain(part);
+  const audit = sinks.filter(([sink]) => /audit[._]/.test(sink));
+  expect(audit.map(([sink]) => sink)).toContain('table audit.audit_log');
+  for (const [sink, lines] of audit) {
+    for (const message of search.messages ?? []) {
+      expect({ sink, has: lines.includes(message) && message }).toEqual({ sink, has: false });
+    }
+  }
 }
 
 async function readAll(

@@ -96,6 +96,28 @@ describe('what the catalog tells the audit log', () => {
     expect(kept).toMatchObject({ status: 200, body: { version: 1, rate_limit_rpm: null } });
   });
 
+  it('names each change, each look at its health, and who was behind it', async () => {
+    const path = `${PATH}/named`;
+    const as = { tenant: 'acme', subject: 'bea' };
+    const [post, patch, get, remove] = ['POST', 'PATCH', 'GET', 'DELETE'] as const;
+    const body = {
+      name: 'named',
+      type: 'github',
+      fields: { webhook_secret: 'for webhooks alone' },
+    };
+    await catalog.send(post, PATH, { as, body });
+    await catalog.send(patch, path, { as, body: { rate_limit_rpm: 5 } });
+    await catalog.send(get, `${path}/health`, { as });
+    await catalog.send(remove, path, { as });
+
+    const lines = await heardOf('named', 4);
+    expect(lines.map(({ action }) => action)).toEqual([
+      ...['connection.created', 'connection.updated'],
+      ...['connection.tested', 'connection.deleted'],
+    ]);
+    expect(new Set(lines.map(({ actor }) => actor.subject))).toEqual(new Set(['bea']));
+  });
+
   it('waits in the database for a process that can send it, when its own has died', async () => {
     // Nobody can send from now on.
     await servers.database.execute(

@@ -207,6 +207,11 @@ describe('the tokens of connections', () => {
 
     expect(await statusOf(name)).toMatchObject({ status: 'active', reason: null });
     await expect(tokenOf(catalog, id)).resolves.toEqual(expect.any(String));
+    await revoke(name);
+    const told = (): string[] =>
+      heard.filter(({ target }) => target.id === name).map(({ action }) => action);
+    await until(() => told().at(-1) === 'connection.authorization_revoked');
+    expect(told().filter((action) => action === 'connection.authorized')).toHaveLength(2);
   });
 
   it('expire where there is nothing to renew them with, and say why', async () => {
