@@ -31,6 +31,7 @@ afterAll(() => stack.disposeAsync());
 
 describeOpa('check-opa', () => {
   const DENIES = 'package http.authz\n\ndefault allow := false\n\nallow if input.method == "GET"\n';
+  const built = new Map<string, Promise<string>>();
   let folder: string;
 
   beforeAll(async () => {
@@ -38,7 +39,14 @@ describeOpa('check-opa', () => {
     stack.defer(() => rm(folder, { recursive: true }));
   });
 
-  async function bundleOf(policy: string, revision: string): Promise<string> {
+  /** Built once for each revision. */
+  function bundleOf(policy: string, revision: string): Promise<string> {
+    const bundle = built.get(revision) ?? build(policy, revision);
+    built.set(revision, bundle);
+    return bundle;
+  }
+
+  async function build(policy: string, revision: string): Promise<string> {
     await writeFile(join(folder, 'authz.rego'), policy);
     const file = join(folder, `${revision}.tar.gz`);
     const source = join(folder, 'authz.rego');
