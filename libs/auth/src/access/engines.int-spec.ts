@@ -13,6 +13,7 @@ import {
   type TcpProxy,
   type TestTokenIssuer,
   type TokenClaims,
+  until,
 } from '@soma/testing';
 import { AuthModule } from '../auth.module.ts';
 import { KeysAtUrl } from '../keys/remote-keys.ts';
@@ -211,11 +212,15 @@ describeEngines('policy and relationships', () => {
       index % 7 === 0 ? 'anns-shared' : `anns-${index}`,
     );
 
-    const answers = await Promise.all(ids.map((id) => send(`/v1/session/${id}`, token)));
+    // On a busy machine not all of them are answered within the limit, and the others ask again.
+    const statusOf = async (id: string): Promise<number | false> => {
+      const { status } = await send(`/v1/session/${id}`, token);
+      return status !== 502 && status;
+    };
 
-    expect(answers.map(({ status }) => status)).toEqual(
-      ids.map((id) => (id === 'anns-shared' ? 200 : 404)),
-    );
+    const statuses = await Promise.all(ids.map((id) => until(() => statusOf(id))));
+
+    expect(statuses).toEqual(ids.map((id) => (id === 'anns-shared' ? 200 : 404)));
   });
 
   it('asks of all things of a list together', async () => {
