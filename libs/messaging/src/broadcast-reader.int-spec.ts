@@ -100,7 +100,7 @@ describe('BroadcastReader', () => {
     let server: KafkaServer;
     beforeAll(async () => {
       server = running.use(await startKafka());
-    }, 60_000);
+    });
 
     it('goes on behind the last record, without a gap or a repeat (P4)', async () => {
       const connection = connectTo({ brokers: server.brokers, topicPrefix: '' });
@@ -122,6 +122,6 @@ describe('BroadcastReader', () => {
       await eventually(() => {
         expect(texts).toEqual(['before', 'after']);
       });
-    }, 60_000);
+    });
   });
 });

@@ -200,5 +200,5 @@ describe('the states of a turn', () => {
       }),
       { numRuns: 40 },
     );
-  }, 120_000);
+  });
 });

@@ -50,7 +50,7 @@ describe('a system with connections', () => {
     });
     [gateway] = system.gateways as [Pod];
     client = new Client(await system.tokenFor());
-  }, 120_000);
+  });
 
   afterAll(() => running.disposeAsync());
 
@@ -185,5 +185,5 @@ describe('a system with connections', () => {
         ...['connection.authorized', 'connection.secret_revealed', 'mcp_server.installed'],
       ],
     });
-  }, 120_000);
+  });
 });

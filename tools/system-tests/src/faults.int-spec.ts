@@ -39,7 +39,7 @@ describe('promises while processes fail', () => {
     system = await startSystem(running, { gateways: 2, workers: 2 });
     client = new Client(await system.tokenFor());
     [gateway] = system.gateways as [Pod];
-  }, 120_000);
+  });
 
   afterAll(() => running.disposeAsync());
 
@@ -71,7 +71,7 @@ describe('promises while processes fail', () => {
     const events = await client.ended(gateway, slowId);
     expect(typesOf(events)).toEqual(['user.message', 'assistant.started', 'assistant.final']);
     expect(events.at(-1)?.message).toBe('slow end');
-  }, 60_000);
+  });
 
   it('goes on elsewhere when a worker is killed in the middle of an answer (P3, P4)', async () => {
     const sessionId = randomUUID();
@@ -100,7 +100,7 @@ describe('promises while processes fail', () => {
       { attempt: 1, outcome: 'lost' },
       { attempt: 2, outcome: 'finished' },
     ]);
-  }, 60_000);
+  });
 
   it('ends a turn that kills its worker each time, and harms no other (rule 15)', async () => {
     const [deadly, other] = [randomUUID(), randomUUID()];
@@ -124,7 +124,7 @@ describe('promises while processes fail', () => {
     expect(callsOf(message)).toHaveLength(3);
     expect(others.filter(({ type }) => type === 'assistant.final')).toHaveLength(3);
     await expect(deadLetters()).resolves.toBe(1);
-  }, 120_000);
+  });
 
   async function deadLetters(): Promise<number> {
     const { brokers, topicPrefix } = system.kafka;
@@ -155,7 +155,7 @@ describe('promises while processes fail', () => {
 
     expect(events.at(-1)).toMatchObject({ type: 'assistant.final', message: 'from the heir' });
     await expect(client.timeline(gateway, sessionId)).resolves.toEqual(events);
-  }, 60_000);
+  });
 
   it('serves an answer whole from a pod that started in the middle of it (P4)', async () => {
     const sessionId = randomUUID();
@@ -169,7 +169,7 @@ describe('promises while processes fail', () => {
 
     expect(textOf(seen.map(({ event }) => event))).toBe(words.join(''));
     expect(seen.at(-1)?.event).toMatchObject({ type: 'assistant.final', message: words.join('') });
-  }, 60_000);
+  });
 
   it('cancels during the wait for the first token and during text, and not after the end', async () => {
     const cancel = (sessionId: string) =>
@@ -187,7 +187,7 @@ describe('promises while processes fail', () => {
       expect(typesOf(events)).toEqual(['user.message', 'assistant.started', 'assistant.cancelled']);
       expect((await cancel(sessionId)).status).toBe(409);
     }
-  }, 60_000);
+  });
 
   it('begins the next queued message without waiting for a sweep', async () => {
     const sessionId = randomUUID();
@@ -209,5 +209,5 @@ describe('promises while processes fail', () => {
     const gaps = finals.slice(0, -1).map((end, index) => (started[index + 1] ?? Infinity) - end);
     // A sweep every 250 ms would leave half of that between two turns.
     expect(gaps.reduce((sum, gap) => sum + gap, 0) / gaps.length).toBeLessThan(125);
-  }, 60_000);
+  });
 });

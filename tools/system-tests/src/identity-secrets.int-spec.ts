@@ -73,7 +73,7 @@ describe('credentials', () => {
       },
     });
     [gateway] = system.gateways as [Pod];
-  }, 120_000);
+  });
 
   afterAll(() => running.disposeAsync());
 
@@ -288,5 +288,5 @@ describe('credentials', () => {
     const headers = { authorization: `Bearer ${token}` };
     const messages = ['by a program'];
     await expectNowhere(system, { headers, collector, secrets, messages, seen });
-  }, 120_000);
+  });
 });

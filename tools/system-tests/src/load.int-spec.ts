@@ -28,7 +28,7 @@ describe('a thousand sessions while pods are killed', () => {
     };
     system = await startSystem(running, { gateways: 2, workers: 2, environment });
     client = new Client(await system.tokenFor());
-  }, 120_000);
+  });
 
   afterAll(() => running.disposeAsync());
 

@@ -29,7 +29,7 @@ describe('promises while servers fail', () => {
     const servers = { postgres, brokers: kafka.brokers };
     system = await startSystem(running, { gateways: 2, workers: 2, servers });
     client = new Client(await system.tokenFor());
-  }, 120_000);
+  });
 
   afterAll(() => running.disposeAsync());
 
@@ -79,7 +79,7 @@ describe('promises while servers fail', () => {
       );
       return row?.count === 0;
     });
-  }, 120_000);
+  });
 
   it('answers every message once across a restart of PostgreSQL, and streams go on (P1, P3, P4)', async () => {
     const sessions = ids(20);
@@ -98,7 +98,7 @@ describe('promises while servers fail', () => {
     expect(health.headers.get('retry-after')).toMatch(/^\d+$/);
     await expectAnswered(sessions, 2);
     await expectWhole(following);
-  }, 120_000);
+  });
 
   it('restarts no turn twice when PostgreSQL pauses for longer than a lease (rule 14)', async () => {
     const message = (index: number) =>
@@ -117,7 +117,7 @@ describe('promises while servers fail', () => {
     await expectAnswered(sessions, 1);
     await expectWhole(following);
     expect(Math.max(...sessions.map((_, index) => callsOf(index)))).toBeLessThanOrEqual(2);
-  }, 120_000);
+  });
 
   it('loses nothing but speed when Redis is flushed', async () => {
     const sessions = ids(10);
@@ -131,5 +131,5 @@ describe('promises while servers fail', () => {
 
     await expectAnswered(sessions, 2);
     await expectWhole(following);
-  }, 60_000);
+  });
 });

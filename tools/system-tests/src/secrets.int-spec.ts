@@ -26,7 +26,7 @@ describe('secrets', () => {
       },
     });
     [gateway] = system.gateways as [Pod];
-  }, 120_000);
+  });
 
   afterAll(() => running.disposeAsync());
 
@@ -95,5 +95,5 @@ describe('secrets', () => {
     const seen = ['soma_accepts_waiting', 'with a ticket', 'turn.run', 'session:{acme:'];
     const { headers } = client;
     await expectNowhere(system, { headers, collector, answers, secrets, seen });
-  }, 120_000);
+  });
 });

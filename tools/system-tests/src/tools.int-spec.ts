@@ -35,7 +35,7 @@ describe('turns that wait for tools', () => {
     client = new Client(await system.tokenFor());
     executor = await startExecutor(running, system);
     [gateway, other] = system.gateways as [Pod, Pod];
-  }, 120_000);
+  });
 
   afterAll(() => running.disposeAsync());
 
@@ -75,7 +75,7 @@ describe('turns that wait for tools', () => {
       { attempt: 1, outcome: 'finished' },
       { attempt: 2, outcome: 'finished' },
     ]);
-  }, 90_000);
+  });
 
   it('go on when every worker is killed and one comes back', async () => {
     const sessionId = randomUUID();
@@ -88,7 +88,7 @@ describe('turns that wait for tools', () => {
 
     const events = await client.ended(gateway, sessionId);
     expect(events.map(({ type }) => type)).toEqual(TYPES);
-  }, 90_000);
+  });
 
   it('stream the same from every cursor of every gateway (P4)', async () => {
     const sessionId = randomUUID();
@@ -113,5 +113,5 @@ describe('turns that wait for tools', () => {
         TYPES.slice(1),
       );
     }
-  }, 90_000);
+  });
 });

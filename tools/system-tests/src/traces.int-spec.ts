@@ -44,7 +44,7 @@ describe('what a system tells of itself', () => {
     metrics = (await Promise.all(pods.map(readMetrics))).join('\n');
     // A process that stops sends the rest.
     await Promise.all(pods.map((pod) => pod.stop()));
-  }, 120_000);
+  });
 
   afterAll(() => running.disposeAsync());
 

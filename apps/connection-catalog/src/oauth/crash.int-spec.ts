@@ -56,7 +56,7 @@ describe('a pod that is killed between the answer of a provider and its storing 
     [graceful, strict, durable] = await authoriseAll();
     await killPodBeforeItStores();
     answers = await askFromFiftyPods();
-  }, 120_000);
+  });
   afterAll(() => running.disposeAsync());
 
   async function authoriseAll(): Promise<[Authorised, Authorised, Authorised]> {

@@ -46,7 +46,7 @@ describe('a gateway whose servers fail', () => {
     const databaseUrl = await postgres.loginUrl('gateway');
     servers = { databaseUrl, kafka: onKafka, redisUrl: redis.url, issuer };
     gateway = running.use(await startGateway(servers, { OUTBOX_LIMIT: '50' }));
-  }, 60_000);
+  });
 
   afterAll(() => running.disposeAsync(), 60_000);
 
@@ -99,7 +99,7 @@ describe('a gateway whose servers fail', () => {
       client.disconnect();
     }
     await untilHealthIs('ok');
-  }, 60_000);
+  });
 
   it('accepts without Kafka until too much waits, and publishes it when Kafka is back (P1)', async () => {
     await untilAllIsPublished();
@@ -118,7 +118,7 @@ describe('a gateway whose servers fail', () => {
     await kafka.start();
     await untilAllIsPublished();
     await until(async () => (await send('kafka-back')).status === 202);
-  }, 90_000);
+  });
 
   it('refuses without Postgres, and a repeat with the key takes effect once (P1, P3)', async () => {
     expect((await send('no-postgres', 'key-1')).status).toBe(202);
@@ -144,7 +144,7 @@ describe('a gateway whose servers fail', () => {
     );
     expect(rows).toEqual([{ seq: 1 }, { seq: 2 }]);
     await untilHealthIs('ok');
-  }, 60_000);
+  });
 
   it('publishes what it has accepted before it stops', async () => {
     const stopping = await startGateway(servers);
