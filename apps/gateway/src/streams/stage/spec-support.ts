@@ -182,9 +182,10 @@ export class ScriptedTurn {
   /** Commits a row. Unless told otherwise Kafka hears of it, and of an open answer's text again. */
   async row(
     type: RowType,
-    fields: object = {},
+    fields: { keep?: number } & Record<string, unknown> = {},
     { isHeard = true, isRepeated = true } = {},
   ): Promise<void> {
+    clearInterval(this.#repeating);
     const [session] = await this.database.execute(
       `UPDATE conversation.sessions SET last_seq = last_seq + 1
         WHERE session_id = $1 RETURNING last_seq`,
@@ -200,14 +201,14 @@ export class ScriptedTurn {
        VALUES ('acme', $1, $2, $3, $4, $5, $6, now(), now())`,
       [this.sessionId, seq, row.event_id, this.#turnId, type, envelope],
     );
-    clearInterval(this.#repeating);
-    if (type === 'assistant.started') this.#open(seq, isRepeated);
+    if (type === 'assistant.started') this.#open(seq, { ...fields, isRepeated });
     if (isHeard) await this.#publish(envelope);
   }
 
   /** As long as the answer is open its whole text is repeated, for those who lack a part of it. */
-  #open(seq: number, isRepeated: boolean): void {
+  #open(seq: number, { keep = 0, isRepeated }: { keep?: number; isRepeated: boolean }): void {
     this.#startedSeq = seq;
+    this.#text = this.#text.slice(0, keep);
     if (!isRepeated) return;
     this.#repeating = setInterval(() => {
       // What Kafka does not take is repeated again; and it is closed before an answer is left open.
@@ -218,12 +219,8 @@ export class ScriptedTurn {
   /** Streams a piece of the answer, by default the next one. */
   async piece(message: string, from = this.#text.length): Promise<void> {
     this.#text = this.#text.slice(0, from) + message;
-    const seq = this.#startedSeq;
-    const to = this.#text.length;
-    const place = { seq, started_seq: seq, from, to, cursor: `${seq}.${to}` };
-    const piece = { ...this.#envelope(), type: 'assistant.delta', message, ...place };
-    this.cursor = place.cursor;
-    await this.#publish(JSON.stringify(piece));
+    this.cursor = `${this.#startedSeq}.${this.#text.length}`;
+    await this.#publishPiece(message, from);
   }
 
   async thinking(message: string): Promise<void> {
@@ -239,7 +236,15 @@ export class ScriptedTurn {
   }
 
   async repeatText(): Promise<void> {
-    await this.piece(this.#text, 0);
+    await this.#publishPiece(this.#text, 0);
+  }
+
+  async #publishPiece(message: string, from: number): Promise<void> {
+    const seq = this.#startedSeq;
+    const to = from + message.length;
+    const place = { seq, started_seq: seq, from, to, cursor: `${seq}.${to}` };
+    const piece = { ...this.#envelope(), type: 'assistant.delta', message, ...place };
+    await this.#publish(JSON.stringify(piece));
   }
 
   #envelope(): object {
