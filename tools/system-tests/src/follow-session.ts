@@ -3,7 +3,7 @@ import { openEventStream, until } from '@soma/testing';
 import { type Client, ENDS } from './client.ts';
 import type { Pod } from './system.ts';
 
-const FOLLOW_MS = 240_000;
+const FOLLOW_MS = 600_000;
 
 /** What a person's page has before it: the rows, the text, and where to read on. */
 class Page {

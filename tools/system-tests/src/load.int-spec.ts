@@ -102,7 +102,7 @@ describe('a thousand sessions while pods are killed', () => {
       const seqs = events.map(({ seq }) => seq);
       expect(seqs).toEqual(seqs.map((_, index) => index + 1));
     }
-  }, 400_000);
+  }, 700_000);
 });
 
 function rotate(pods: readonly Pod[], by: number): Pod[] {
