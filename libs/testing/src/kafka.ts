@@ -97,7 +97,7 @@ function coordinatorAnswers(brokers: string): Promise<unknown> {
 }
 
 const CLUSTER_ID = 'c29tYS1sb2NhbC1rYWZrYQ';
-const JAVA_FLAGS = ['-Xmx512m', '-XX:+UseSerialGC'];
+const JAVA_FLAGS = ['-Xmx512m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1'];
 
 /** One node that is broker and controller, with the internal topics kept small. */
 async function properties(
