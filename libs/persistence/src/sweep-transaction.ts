@@ -16,6 +16,9 @@ export const SWEEP_DATA_SOURCE = Symbol('SWEEP_DATA_SOURCE');
  * It runs under a role of its own whose policies show it just those rows, and on connections of its
  * own: a heartbeat must not wait behind the work that it keeps alive.
  *
+ * A sweep asks for what is due by `statement_timestamp()`, which an index is searched for. By
+ * `clock_timestamp()`, which may change from row to row, it would read every row there is.
+ *
  * What serves requests takes {@link TenantTransaction}. Requests take this one only where no tenant is
  * known yet (who signs in, which key is exchanged, whose invitation or browser state it is), for tables
  * of people, which have no tenant, and for a pod's comparison of its open streams. Such a query names

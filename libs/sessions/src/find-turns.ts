@@ -88,7 +88,7 @@ const READY = `
      CROSS JOIN LATERAL (
        SELECT session_id, ready_at, row_number() OVER (ORDER BY ready_at) AS rank
          FROM (SELECT session_id, ready_at FROM conversation.turns
-                WHERE tenant_id = tenant.tenant_id AND ready_at <= clock_timestamp()
+                WHERE tenant_id = tenant.tenant_id AND ready_at <= statement_timestamp()
                 ORDER BY ready_at LIMIT $1) AS ready) AS oldest
   ), chosen AS (
     SELECT * FROM candidate WHERE ahead < $2

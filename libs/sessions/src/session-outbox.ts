@@ -26,7 +26,7 @@ export class SessionOutbox {
                 envelope::text AS envelope
            FROM conversation.session_events
           WHERE published_at IS NULL
-            AND occurred_at <= clock_timestamp() - make_interval(secs => $2 / 1000.0)
+            AND occurred_at <= statement_timestamp() - make_interval(secs => $2 / 1000.0)
           ORDER BY occurred_at
           LIMIT $1
             FOR UPDATE SKIP LOCKED`,

@@ -64,7 +64,7 @@ export class ToolResults {
     return this.sweep.run((manager) =>
       manager.query<CallName[]>(
         `SELECT tenant_id AS "tenantId", session_id AS "sessionId", call_id AS "callId", attempt
-           FROM conversation.open_calls WHERE deadline <= clock_timestamp()
+           FROM conversation.open_calls WHERE deadline <= statement_timestamp()
           ORDER BY deadline LIMIT $1`,
         [limit],
       ),

@@ -64,7 +64,7 @@ export class HealthRepository {
       `UPDATE catalog.connections AS claimed
           SET health_due_at = clock_timestamp() + $2 * interval '1 millisecond'
          FROM (SELECT tenant_id, connection_id FROM catalog.connections
-                WHERE health_due_at <= clock_timestamp()
+                WHERE health_due_at <= statement_timestamp()
                 ORDER BY health_due_at LIMIT $1 FOR UPDATE SKIP LOCKED) AS due
         WHERE claimed.tenant_id = due.tenant_id AND claimed.connection_id = due.connection_id
        RETURNING claimed.tenant_id, claimed.connection_id`,

@@ -124,7 +124,7 @@ export class FlowsRepository {
     const [rows] = await manager.query<[unknown[], number]>(
       `WITH due AS MATERIALIZED (
          SELECT tenant_id, flow_id FROM catalog.oauth_flows
-          WHERE due_at <= clock_timestamp()
+          WHERE due_at <= statement_timestamp()
             AND (leased_until IS NULL OR leased_until < clock_timestamp())
           ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED)
        UPDATE catalog.oauth_flows AS kept

@@ -104,7 +104,7 @@ export class GrantsRepository {
     const [rows] = await manager.query<[unknown[], number]>(
       `WITH due AS MATERIALIZED (
          SELECT tenant_id, connection_id FROM catalog.oauth_grants AS each
-          WHERE due_at <= clock_timestamp()
+          WHERE due_at <= statement_timestamp()
             AND (leased_until IS NULL OR leased_until < clock_timestamp())
             AND NOT EXISTS (
               SELECT FROM catalog.oauth_pauses AS pause
