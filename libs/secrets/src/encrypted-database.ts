@@ -3,7 +3,7 @@ import type { DataKey, Envelope, SealContext } from './envelope.ts';
 import type { SecretBackend, SecretLocation } from './secret-backend.ts';
 
 /** How many secrets have their data key kept at hand. */
-const DATA_KEYS_AT_HAND = 1_000;
+const DATA_KEYS_AT_HAND = 10_000;
 
 /** The table of sealed secrets, as whoever has the database implements it. */
 export interface SecretRows {
@@ -47,9 +47,13 @@ export class EncryptedDatabase implements SecretBackend {
   }
 
   write(location: SecretLocation, value: Secret): Promise<number> {
+    return this.rows.insert(location, this.sealing(location, value));
+  }
+
+  /** Seals a value for the version that it gets. For whoever writes the rows of many secrets at once. */
+  sealing(location: SecretLocation, value: Secret): (version: number) => string {
     const dataKey = this.dataKeys.of(location);
-    const seal = (version: number): string => dataKey.seal(value, secretContext(location, version));
-    return this.rows.insert(location, seal);
+    return (version) => dataKey.seal(value, secretContext(location, version));
   }
 
   async read(location: SecretLocation, version?: number): Promise<Secret | undefined> {

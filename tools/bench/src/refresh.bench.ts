@@ -6,7 +6,8 @@ import { interleave } from './rounds.ts';
 import { type Servers, startServers, TENANT } from './servers.ts';
 
 const TOKENS = 10_000;
-const PARALLEL = 512;
+/** As many as one pod has under way. */
+const PARALLEL = 1_024;
 const LIMIT_MS = 120_000;
 
 /** How fast tokens that are about to expire are refreshed, each stored before the next may use it. */

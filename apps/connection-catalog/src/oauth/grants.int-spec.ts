@@ -302,12 +302,16 @@ describe('the tokens of connections', () => {
     expect(row).toMatchObject({ failures: 0, generation: 1, status: 'active' });
   });
 
-  it('are kept as soon as they can be, under the same lease, when nothing takes them', async () => {
+  it.each([
+    ['INSERT', 'catalog.secrets'],
+    ['UPDATE', 'catalog.oauth_grants'],
+  ])('are kept as soon as they can be, under the same lease: no %s of %s', async (verb, table) => {
     const { id } = await authorise();
     const old = await tokenOf(catalog, id);
     const asked = provider.count(REFRESH);
     const claimed = await claim(id);
-    await servers.database.execute('REVOKE INSERT ON catalog.secrets FROM connection_catalog');
+    const kept = await keptOf(id);
+    await servers.database.execute(`REVOKE ${verb} ON ${table} FROM connection_catalog`);
 
     const renewed = renew(claimed);
     try {
@@ -315,8 +319,10 @@ describe('the tokens of connections', () => {
         const { leased_until } = await rowOf(id);
         return Number(leased_until) > Number(claimed.held.row.leased_until);
       });
+      // A token and the row that counts it: neither is without the other.
+      expect(await keptOf(id)).toEqual(kept);
     } finally {
-      await servers.database.execute('GRANT INSERT ON catalog.secrets TO connection_catalog');
+      await servers.database.execute(`GRANT ${verb} ON ${table} TO connection_catalog`);
     }
     await renewed;
 

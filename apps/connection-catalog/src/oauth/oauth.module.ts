@@ -18,6 +18,7 @@ import { PrepareFlow } from './flows/prepare-flow.ts';
 import { AccessTokens } from './grants/access-tokens.ts';
 import { AskForTokens } from './grants/ask-for-tokens.ts';
 import { ClaimGrants } from './grants/claim-grants.ts';
+import { DropUncounted } from './grants/drop-uncounted.ts';
 import { EndGrant } from './grants/end-grant.ts';
 import { ForgetTokens } from './grants/forget-tokens.ts';
 import { GrantEvents } from './grants/grant-events.ts';
@@ -121,6 +122,7 @@ const PROVIDERS = [
   RevokeGrant,
   StoreGrant,
   StoreRenewals,
+  DropUncounted,
   TellProvider,
   TokenSecrets,
 ];

@@ -59,10 +59,11 @@ export class ClaimedWork<Item> {
   async #fill(): Promise<void> {
     const room = this.#options.places - this.#running.size;
     if (room > 0) {
+      const gathered = sleep(GATHER_MS);
       const items = await this.#options.claim(room);
       this.#mayBeMore = items.length >= room;
       for (const item of items) this.#begin(item);
-      if (this.#mayBeMore) await sleep(GATHER_MS);
+      if (this.#mayBeMore) await gathered;
     }
   }
 

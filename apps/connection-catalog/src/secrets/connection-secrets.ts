@@ -12,6 +12,7 @@ import type { ConnectionType } from '../connection-types/connection-type.ts';
 import { secretFieldsOf } from '../connections/connection-fields.ts';
 import type { ConnectionRow, SetCredential } from '../connections/connection-row.ts';
 import { StoredSecretRows } from './secret-rows.ts';
+import { insertAll } from './secret-statements.ts';
 
 /** Under this token is the backend that the settings name. */
 export const SECRET_BACKEND = Symbol('SECRET_BACKEND');
@@ -35,6 +36,26 @@ export class ConnectionSecrets {
     return this.backend instanceof EncryptedDatabase
       ? this.backend.on(new StoredSecretRows((_tenantId, work) => work(manager)))
       : this.backend;
+  }
+
+  /**
+   * Writes secrets of one tenant, none of them twice, with the caller's transaction, and answers their
+   * versions. Only where {@link isTransactional}.
+   */
+  writeAllWithin(
+    manager: EntityManager,
+    tenantId: string,
+    items: readonly { location: SecretLocation; value: Secret }[],
+  ): Promise<number[]> {
+    const { backend } = this;
+    if (!(backend instanceof EncryptedDatabase)) {
+      throw new Error('These secrets are kept outside of the database.');
+    }
+    const sealed = items.map(({ location, value }) => ({
+      location,
+      seal: backend.sealing(location, value),
+    }));
+    return insertAll(manager, tenantId, sealed);
   }
 
   /**

@@ -1,5 +1,4 @@
 import { Injectable } from '@nestjs/common';
-import { type RetryOptions, retryTransient, TransientError } from '@soma/kernel';
 import type { OAuthConnection } from '../connections/oauth-connections.ts';
 import {
   type GivenTokens,
@@ -11,25 +10,23 @@ import { renewalOf } from '../protocol/provider-error.ts';
 import { type HeldGrant, LEASE_MS } from './grant.ts';
 import { GrantLeases } from './grant-leases.ts';
 import { isInDoubt, type Renewal } from './grant-lifecycle.ts';
+import { keeping, KeepingFailure, READING, WRITING } from './keeping.ts';
 import { type KeptTokens, toKept, TokenSecrets } from './token-secrets.ts';
 
 /** What came of asking for one grant. */
 export interface AskedTokens {
   renewal: Renewal;
-  /** Where the tokens lie by now; undefined where there are none. */
+  /** Where the tokens lie by now; undefined where there are none, or none so far. */
   tokenVersion?: number;
+  /** Tokens that are still to be kept, with the row that counts them. */
+  unwritten?: KeptTokens;
   scope?: string | undefined;
   /** Whether it is the provider that did not answer. */
   isProviderSilent?: boolean;
 }
 
-/** How often, and how patiently, the secret backend is asked. */
-const READING = { attempts: 4, maxDelayMs: 1_000 };
-/** For minutes: it is the only good token, and the one before it works no more. */
-const WRITING = { attempts: 300, maxDelayMs: 1_000 };
-
 /**
- * Asks a provider for a new token and makes it durable.
+ * Asks a provider for a new token, and makes it durable where that is not done with its row.
  *
  * Between that and the row which says that the token counts, a process may die. So each token that is
  * kept says of which generation it is: whoever takes such a grant over finds a token that is one ahead
@@ -109,9 +106,9 @@ export class AskForTokens {
 
   private async keep(held: HeldGrant, tokens: KeptTokens): Promise<AskedTokens> {
     const { row } = held;
-    const tokenVersion = await this.leases.during(held, () =>
-      keeping(WRITING, () => this.secrets.write(row, tokens)),
-    );
+    const kept = this.secrets.isTransactional
+      ? { unwritten: tokens }
+      : { tokenVersion: await this.write(held, tokens) };
     const { expiresAt, scope, refreshToken } = tokens;
     const lifeMs = expiresAt && Math.max(0, expiresAt.getTime() - Date.now());
     const renewal: Renewal = {
@@ -119,25 +116,12 @@ export class AskForTokens {
       expiresInSeconds: lifeMs && lifeMs / 1000,
       isRenewable: refreshToken !== undefined || row.grant_type === 'client_credentials',
     };
-    return { renewal, tokenVersion, scope };
+    return { renewal, scope, ...kept };
   }
-}
 
-/** The secret backend failed: nobody knows less than before, and the provider is not to blame. */
-class KeepingFailure extends Error {
-  override readonly name = 'KeepingFailure';
-}
-
-/** Whatever a backend fails with, it may work later. */
-async function keeping<Result>(
-  patience: RetryOptions,
-  work: () => Promise<Result>,
-): Promise<Result> {
-  const patiently = (): Promise<Result> =>
-    work().catch((cause: unknown) => {
-      throw new TransientError('The secret backend', { cause });
-    });
-  return retryTransient(patiently, patience).catch((cause: unknown) => {
-    throw new KeepingFailure('The secret backend did not keep a token.', { cause });
-  });
+  private write(held: HeldGrant, tokens: KeptTokens): Promise<number> {
+    return this.leases.during(held, () =>
+      keeping(WRITING, () => this.secrets.write(held.row, tokens)),
+    );
+  }
 }

@@ -1,9 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import { type AskedTokens, AskForTokens } from './ask-for-tokens.ts';
 import type { ClaimedGrant } from './claim-grants.ts';
+import { DropUncounted } from './drop-uncounted.ts';
+import { GrantLeases } from './grant-leases.ts';
 import { afterExpiry, afterRenewal } from './grant-lifecycle.ts';
+import { keeping, WRITING } from './keeping.ts';
 import { RenewalMoment } from './renewal-moment.ts';
-import { StoreRenewals } from './store-renewals.ts';
+import { type RenewedGrant, type StoredRenewal, StoreRenewals } from './store-renewals.ts';
 
 /** Renews the token of a grant that this process holds, or finds that it is over. */
 @Injectable()
@@ -11,6 +14,8 @@ export class RenewGrant {
   constructor(
     private readonly asking: AskForTokens,
     private readonly storing: StoreRenewals,
+    private readonly dropping: DropUncounted,
+    private readonly leases: GrantLeases,
     private readonly moment: RenewalMoment,
   ) {}
 
@@ -26,14 +31,25 @@ export class RenewGrant {
     if (asked === undefined) {
       return;
     }
-    const { renewal, tokenVersion, scope, isProviderSilent = false } = asked;
+    const { renewal, tokenVersion, unwritten, scope, isProviderSilent = false } = asked;
     const moment = this.moment.now();
     const next =
       renewal === undefined
         ? afterExpiry(held.state, moment.now)
         : afterRenewal(held.state, renewal, moment);
-    await this.storing.execute({
-      ...{ held, connection, next, renewal, tokenVersion, scope, isProviderSilent },
+    const stored = await this.store({
+      ...{ held, connection, next, renewal, tokenVersion, unwritten, scope, isProviderSilent },
     });
+    if (!stored.hasCounted && stored.tokenVersion !== undefined) {
+      await this.dropping.execute(connection, stored.tokenVersion);
+    }
+  }
+
+  /** For as long as it takes where a token that is nowhere else would be lost. */
+  private store(renewed: RenewedGrant): Promise<StoredRenewal> {
+    const store = (): Promise<StoredRenewal> => this.storing.execute(renewed);
+    return renewed.unwritten === undefined
+      ? store()
+      : this.leases.during(renewed.held, () => keeping(WRITING, store));
   }
 }

@@ -8,7 +8,7 @@ import { type ClaimedGrant, ClaimGrants } from './claim-grants.ts';
 import { RenewGrant } from './renew-grant.ts';
 
 /** How many renewals a pod has under way at most. */
-const PLACES = 512;
+const PLACES = 1_024;
 
 /** Renews tokens before they expire. Every pod takes some of them, and each of them is taken once. */
 @Injectable()

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Secret } from '@soma/kernel';
+import type { EntityManager } from 'typeorm';
 import { z } from 'zod';
 import { ConnectionSecrets } from '../../secrets/connection-secrets.ts';
 import type { OAuthConnection } from '../connections/oauth-connections.ts';
@@ -48,6 +49,24 @@ export class TokenSecrets {
   /** Resolves with the version, once it is durable. */
   write(owner: Owner, tokens: KeptTokens): Promise<number> {
     return this.secrets.backend.write(at(owner, TOKENS), toText(tokens));
+  }
+
+  /** Whether tokens can be written with the row that counts them: then neither is without the other. */
+  get isTransactional(): boolean {
+    return this.secrets.isTransactional;
+  }
+
+  /** Writes tokens of one tenant with the caller's transaction, and answers their versions. */
+  writeWithin(
+    manager: EntityManager,
+    tenantId: string,
+    items: readonly { owner: Owner; tokens: KeptTokens }[],
+  ): Promise<number[]> {
+    const secrets = items.map(({ owner, tokens }) => ({
+      location: at(owner, TOKENS),
+      value: toText(tokens),
+    }));
+    return this.secrets.writeAllWithin(manager, tenantId, secrets);
   }
 
   /** @param version - Without it, the newest, which a row may not know yet. */
