@@ -25,6 +25,7 @@ import { GrantEvents } from './grants/grant-events.ts';
 import { GrantLeases } from './grants/grant-leases.ts';
 import { GrantsRepository } from './grants/grants.repository.ts';
 import { ProviderPauses } from './grants/provider-pauses.ts';
+import { HeldGrantsRepository } from './grants/held-grants.repository.ts';
 import { RenewGrant } from './grants/renew-grant.ts';
 import { RenewalMoment } from './grants/renewal-moment.ts';
 import { RenewalSweep } from './grants/renewal-sweep.ts';
@@ -110,6 +111,7 @@ const PROVIDERS = [
   GrantEvents,
   GrantLeases,
   GrantsRepository,
+  HeldGrantsRepository,
   InitiateAuthorization,
   OAuthConnections,
   PollDevice,

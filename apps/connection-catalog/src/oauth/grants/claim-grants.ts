@@ -3,7 +3,7 @@ import { SweepTransaction, TenantTransaction } from '@soma/persistence';
 import type { EntityManager } from 'typeorm';
 import { type OAuthConnection, OAuthConnections } from '../connections/oauth-connections.ts';
 import type { GrantRow, HeldGrant } from './grant.ts';
-import { GrantsRepository } from './grants.repository.ts';
+import { HeldGrantsRepository } from './held-grants.repository.ts';
 
 /** A grant that this process holds, and whose it is. */
 export interface ClaimedGrant {
@@ -17,7 +17,7 @@ export class ClaimGrants {
   constructor(
     private readonly sweep: SweepTransaction,
     private readonly transaction: TenantTransaction,
-    private readonly grants: GrantsRepository,
+    private readonly grants: HeldGrantsRepository,
     private readonly connections: OAuthConnections,
   ) {}
 

@@ -7,7 +7,7 @@ import {
 import { RepeatedWork } from '@soma/kernel';
 import { SweepTransaction } from '@soma/persistence';
 import { type HeldGrant, LEASE_MS } from './grant.ts';
-import { GrantsRepository } from './grants.repository.ts';
+import { HeldGrantsRepository } from './held-grants.repository.ts';
 
 /** A pod that freezes for a while, or that the database refuses once, keeps its leases all the same. */
 const PROLONG_EVERY_MS = LEASE_MS / 4;
@@ -28,7 +28,7 @@ export class GrantLeases implements OnApplicationBootstrap, OnApplicationShutdow
 
   constructor(
     private readonly sweep: SweepTransaction,
-    private readonly grants: GrantsRepository,
+    private readonly grants: HeldGrantsRepository,
   ) {}
 
   onApplicationBootstrap(): void {
