@@ -78,6 +78,9 @@ describe('standardAnswer', () => {
     [{ expires_in: 'soon' }, {}],
     [{ scope: ['a', 'b'] }, { scope: 'a b' }],
     [{ scope: '' }, { scope: '' }],
+    // What PostgreSQL takes in no text, and in no date.
+    [{ scope: 'a\u0000b \ud800' }, { scope: 'a b' }],
+    [{ expires_in: 1e300 }, { expires_in: 315_360_000 }],
   ])('puts %j right', (given, expected) => {
     expect(read({ access_token: 'a', ...given }).body).toEqual({
       access_token: 'a',
@@ -116,6 +119,18 @@ describe('standardAnswer', () => {
   it('lets a provider slow a device down with any status', () => {
     expect(read({ error: 'slow_down' }, null, { status: 429 }).body).toEqual({
       error: 'slow_down',
+    });
+  });
+
+  it('cuts a scope that is longer than anybody needs', () => {
+    const { body } = read({ access_token: 'a', scope: 'x'.repeat(10_000) });
+
+    expect(String(body['scope'])).toHaveLength(8_192);
+  });
+
+  it('leaves out of an error what no text can hold', () => {
+    expect(read({ error: 'in\u0000valid' }, null, { status: 400 }).body).toEqual({
+      error: 'in valid',
     });
   });
 

@@ -16,6 +16,12 @@ const PASSING = ['temporarily_unavailable', 'server_error'];
 /** Request Timeout, Too Early and Too Many Requests. */
 const PASSING_STATUS = new Set([408, 425, 429]);
 
+/** What neither a scope nor an error has (RFC 6749 §3.3, §5.2), and no text of PostgreSQL: NUL. */
+const UNPRINTABLE = /[^\x20-\x7e]+/g;
+const MAX_SCOPE_LENGTH = 8_192;
+/** Ten years. What is said to last longer is renewed or looked at by then. */
+const MAX_LIFETIME_SECONDS = 315_360_000;
+
 /** Device flow's own (RFC 8628 §3.5); some providers send it with 429. */
 const SLOW_DOWN = 'slow_down';
 
@@ -73,7 +79,7 @@ function faultOf(fields: Fields | undefined, quirks: ProviderQuirks): string | u
   const error = fields?.['error'];
   const isRefusal = quirks.hasErrorsWithStatus200 === true && fields?.['ok'] === false;
   if (typeof error === 'string' && error !== '') {
-    return error.slice(0, 100);
+    return error.replaceAll(UNPRINTABLE, ' ').slice(0, 100);
   }
   return isRefusal ? 'unknown_error' : undefined;
 }
@@ -119,17 +125,21 @@ function standardType(type: unknown, bearerTypes: readonly string[]): string {
 }
 
 function standardScope(scope: unknown): { scope?: string } {
-  if (Array.isArray(scope)) {
-    return { scope: scope.filter((each) => typeof each === 'string').join(' ') };
+  const text = Array.isArray(scope)
+    ? scope.filter((each) => typeof each === 'string').join(' ')
+    : scope;
+  if (typeof text !== 'string') {
+    return {};
   }
-  return typeof scope === 'string' ? { scope: scope.replaceAll(/[\s,]+/g, ' ').trim() } : {};
+  const printable = text.replaceAll(UNPRINTABLE, ' ').replaceAll(/[\s,]+/g, ' ');
+  return { scope: printable.trim().slice(0, MAX_SCOPE_LENGTH) };
 }
 
 /** Seconds; 0 and less mean that it does not say, as older providers have it. */
 function standardLifetime(value: unknown): { expires_in?: number } {
   const seconds = typeof value === 'string' ? Number(value) : value;
   const isSaid = typeof seconds === 'number' && Number.isFinite(seconds) && seconds > 0;
-  return isSaid ? { expires_in: Math.floor(seconds) } : {};
+  return isSaid ? { expires_in: Math.min(Math.floor(seconds), MAX_LIFETIME_SECONDS) } : {};
 }
 
 function isFields(value: unknown): value is Fields {
