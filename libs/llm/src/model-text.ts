@@ -29,3 +29,25 @@ export class ModelText {
 export function cleanText(text: string): string {
   return text.toWellFormed().replaceAll('\0', REPLACEMENT);
 }
+
+/**
+ * Reads JSON that a model wrote, whose escapes may say what {@link cleanText} takes out.
+ *
+ * @throws SyntaxError
+ */
+export function parseModelJson(text: string): unknown {
+  return JSON.parse(text, (_name, value: unknown) => {
+    if (typeof value === 'string') {
+      return cleanText(value);
+    }
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+    return isObject ? withCleanNames(value) : value;
+  });
+}
+
+function withCleanNames(value: object): object {
+  const fields = Object.entries(value);
+  return fields.every(([name]) => cleanText(name) === name)
+    ? value
+    : Object.fromEntries(fields.map(([name, each]) => [cleanText(name), each as unknown]));
+}

@@ -34,6 +34,15 @@ describe('An output schema', () => {
     });
   });
 
+  it('makes a value that can be stored, whatever the model escaped', () => {
+    const validate = compileOutputSchema({ type: 'object' });
+
+    expect(validate('{"a\\u0000":{"b":["c\\u0000","\\ud800"]}}')).toEqual({
+      ok: true,
+      value: { 'a\ufffd': { b: ['c\ufffd', '\ufffd'] } },
+    });
+  });
+
   it('says of a text that it is not JSON', () => {
     expect(compileOutputSchema(person)('Ada')).toEqual({
       ok: false,

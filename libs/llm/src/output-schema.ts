@@ -2,6 +2,7 @@ import { type FieldProblem, Problem } from '@soma/kernel';
 import { Ajv2020, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
 import { runInNewContext } from 'node:vm';
 import type { JsonSchema, ModelMessage } from './model-request.ts';
+import { parseModelJson } from './model-text.ts';
 
 /** What validating an answer found. */
 export type OutputResult = { ok: true; value: unknown } | { ok: false; issues: FieldProblem[] };
@@ -102,7 +103,7 @@ function check(validate: ValidateFunction, value: unknown): OutputResult {
 function parse(answer: string): OutputResult {
   const trimmed = answer.trim();
   try {
-    return { ok: true, value: JSON.parse(CODE_FENCE.exec(trimmed)?.[1] ?? trimmed) };
+    return { ok: true, value: parseModelJson(CODE_FENCE.exec(trimmed)?.[1] ?? trimmed) };
   } catch {
     return { ok: false, issues: [{ path: '', message: 'is not JSON' }] };
   }

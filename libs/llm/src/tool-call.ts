@@ -1,7 +1,7 @@
 import type { ToolCall } from '@soma/contracts';
 import { ModelFailure } from './model-failure.ts';
 import type { ModelToolCall } from './model-request.ts';
-import { cleanText } from './model-text.ts';
+import { parseModelJson } from './model-text.ts';
 import type { KeyedProviderName } from './models.ts';
 
 /** A provider's word for a wish that a tool be called. */
@@ -32,9 +32,7 @@ export function toToolCall(
 /** A tool without arguments is often called with nothing at all. */
 function parseArguments(input: string): ToolCall['arguments'] | undefined {
   try {
-    const value: unknown = JSON.parse(input.trim() === '' ? '{}' : input, (_key, each: unknown) =>
-      typeof each === 'string' ? cleanText(each) : each,
-    );
+    const value = parseModelJson(input.trim() === '' ? '{}' : input);
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
     // What a JSON parser has made is JSON.
     return isObject ? (value as ToolCall['arguments']) : undefined;
