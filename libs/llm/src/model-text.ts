@@ -26,7 +26,7 @@ export class ModelText {
 }
 
 /** Text without what PostgreSQL or UTF-8 does not take. */
-export function cleanText(text: string): string {
+function cleanText(text: string): string {
   return text.toWellFormed().replaceAll('\0', REPLACEMENT);
 }
 
