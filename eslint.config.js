@@ -107,6 +107,11 @@ export default defineConfig(
           selector: 'MethodDefinition[kind="constructor"] > FunctionExpression[params.length>6]',
           message: 'More than six dependencies: the class does more than one thing.',
         },
+        {
+          selector:
+            'TemplateElement[value.raw=/WHERE\\s+(\\w+ IS NULL\\s+AND\\s+)?\\w+ <= clock_timestamp/]',
+          message: 'No index is searched for clock_timestamp(): ask by statement_timestamp().',
+        },
       ],
     },
   },

@@ -27,7 +27,7 @@ class TableOutbox implements Outbox {
       const rows = await manager.query<StoredRow[]>(
         `SELECT id, value FROM outbox
           WHERE published_at IS NULL
-            AND written_at <= clock_timestamp() - make_interval(secs => $2 / 1000.0)
+            AND written_at <= statement_timestamp() - make_interval(secs => $2 / 1000.0)
           LIMIT $1 FOR UPDATE SKIP LOCKED`,
         [limit, minAgeMs],
       );

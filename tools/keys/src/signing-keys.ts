@@ -50,7 +50,7 @@ const LIST = `
   SELECT kid, CASE WHEN vault_key IS NULL THEN 'database' ELSE 'vault' END AS kept_in,
          CASE WHEN signs_from > clock_timestamp() THEN 'waits'
               WHEN signs_from = (SELECT max(signs_from) FROM identity.signing_keys
-                                  WHERE signs_from <= clock_timestamp()) THEN 'signs'
+                                  WHERE signs_from <= statement_timestamp()) THEN 'signs'
               ELSE 'verifies' END AS state,
          created_at, signs_from
     FROM identity.signing_keys ORDER BY signs_from, kid`;

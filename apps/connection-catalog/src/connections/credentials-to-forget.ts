@@ -118,7 +118,7 @@ export class CredentialsToForget {
     return this.sweep.run((manager) =>
       manager.query<ForgettableCredential[]>(
         `SELECT tenant_id, connection_id, field FROM catalog.credentials_to_forget
-          WHERE due_at <= clock_timestamp() ORDER BY due_at LIMIT $1`,
+          WHERE due_at <= statement_timestamp() ORDER BY due_at LIMIT $1`,
         [limit],
       ),
     );

@@ -64,7 +64,7 @@ export class ConfigUpdatesRelay implements OnApplicationBootstrap, OnApplication
       const rows = await manager.query<Row[]>(
         `SELECT tenant_id, entity, entity_id, version, deleted, occurred_at, publish_at
            FROM ${this.schema}.config_updates
-          WHERE published_at IS NULL AND publish_at <= clock_timestamp()
+          WHERE published_at IS NULL AND publish_at <= statement_timestamp()
           ORDER BY publish_at LIMIT $1`,
         [ROWS_PER_PASS],
       );
