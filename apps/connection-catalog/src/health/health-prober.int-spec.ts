@@ -88,4 +88,44 @@ describe('the prober', () => {
       { kind: 'live', health: ['healthy'] },
     ]);
   });
+
+  it('comes to each at another moment, so that not all are looked at at once', async () => {
+    const rows = await servers.database.execute(
+      `SELECT extract(epoch FROM health_due_at - health_checked_at)::float AS pause
+         FROM catalog.connections WHERE name LIKE 'live-%' AND health_due_at > health_checked_at
+          AND health_due_at < health_checked_at + $1 * interval '2 seconds'`,
+      [INTERVAL_S],
+    );
+    const due = rows.map(({ pause }) => Number(pause)).sort((a, b) => a - b);
+
+    expect(due.length).toBeGreaterThan(CONNECTIONS / 2);
+    expect(due[0]).toBeGreaterThan(INTERVAL_S * 0.85);
+    expect(due.at(-1)).toBeLessThan(INTERVAL_S * 1.15);
+    expect((due.at(-1) ?? 0) - (due[0] ?? 0)).toBeGreaterThan(INTERVAL_S * 0.1);
+  });
+
+  it('takes over from a pod that died with its claim, when that ends and not before', async () => {
+    // As a claim leaves it.
+    await servers.database.execute(
+      `INSERT INTO catalog.connections
+         (tenant_id, connection_id, name, type, fields, created_by, health_due_at)
+       SELECT 'tenant-1', gen_random_uuid(), 'orphan', type, fields, 'test',
+              clock_timestamp() + interval '2 seconds'
+         FROM catalog.connections WHERE name = 'live-' || $1`,
+      [CONNECTIONS],
+    );
+    const [claimed] = await servers.database.execute(
+      `SELECT health_due_at AS until FROM catalog.connections WHERE name = 'orphan'`,
+    );
+
+    const checked = await until(async () => {
+      const [row] = await servers.database.execute(
+        `SELECT health, health_checked_at AS at FROM catalog.connections WHERE name = 'orphan'`,
+      );
+      return row?.['at'] ? row : undefined;
+    });
+
+    expect(checked['health']).toBe('healthy');
+    expect(Number(checked['at'])).toBeGreaterThanOrEqual(Number(claimed?.['until']));
+  });
 });

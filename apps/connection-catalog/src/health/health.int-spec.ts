@@ -240,6 +240,31 @@ describe('the health of connections', () => {
     await catalog.send('PATCH', `${PATH}/${name}`, { body: { rate_limit_rpm: 7 } });
   }
 
+  it("shows how an application's token stands, which is all that there is to know", async () => {
+    const fields = { client_id: 'c', token_url: `${api}/token` };
+    await catalog.send('POST', PATH, { body: { name: 'app', type: 'oauth_app', fields } });
+    await authoriseInVain('app', { isHeld: false });
+    const read = async (): Promise<unknown> => {
+      const { health, token } = (await catalog.send('GET', `${PATH}/app/health`)).body;
+      return { health, token };
+    };
+
+    const active = await read();
+    await servers.database.execute(
+      `UPDATE catalog.oauth_grants SET status = 'expired', reason = 'no_refresh_token'
+        WHERE connection_id = (SELECT connection_id FROM catalog.connections WHERE name = 'app')`,
+    );
+    const expired = await read();
+
+    expect([active, expired]).toEqual([
+      { health: 'not_applicable', token: { status: 'active', reason: null, expires_at: null } },
+      {
+        health: 'not_applicable',
+        token: { status: 'expired', reason: 'no_refresh_token', expires_at: null },
+      },
+    ]);
+  });
+
   it('does not wait for what says nothing: a database, or whoever renews a token', async () => {
     const fields = { host: '127.0.0.1', port: deadPort, database: 'd', tls: false };
     const account = { username: 'u', password: 'p' };
