@@ -3,7 +3,8 @@ import type { SessionEvent } from '@soma/contracts';
 import { newIdentifier } from '@soma/kernel';
 import { until } from '@soma/testing';
 import { readSocket, type Received, startCuttingRelay } from './spec-support.ts';
-import { isFinal, pathOf, PIECES, type ScriptedTurn, Stage, TEXT } from './stage/spec-support.ts';
+import { pathOf, type ScriptedTurn } from './scripted-turn/spec-support.ts';
+import { isFinal, PIECES, Stage, TEXT } from './stage/spec-support.ts';
 
 const CUTS_AT_ONCE = 250;
 const LIMIT_MS = 240_000;

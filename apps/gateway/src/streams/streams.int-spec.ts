@@ -5,7 +5,8 @@ import type { StreamTicket } from '@soma/contracts';
 import { newIdentifier } from '@soma/kernel';
 import { openEventStream, patientFetch, until } from '@soma/testing';
 import { openSocket, outline, readSocket } from './spec-support.ts';
-import { isFinal, pathOf, type ScriptedTurn, Stage, TEXT, WHOLE } from './stage/spec-support.ts';
+import { pathOf, type ScriptedTurn } from './scripted-turn/spec-support.ts';
+import { isFinal, Stage, TEXT, WHOLE } from './stage/spec-support.ts';
 
 /** An answer too large to be repeated: each gateway would read all of it every two seconds. */
 const MEGABYTES = { isRepeated: false };
