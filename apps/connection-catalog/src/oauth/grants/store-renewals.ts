@@ -95,16 +95,17 @@ export class StoreRenewals {
     tenantId: string,
     items: readonly RenewedGrant[],
   ): Promise<RenewedGrant[]> {
-    const unwritten = items.flatMap(({ held, unwritten: tokens }) =>
-      tokens === undefined ? [] : [{ owner: held.row, tokens }],
+    const fresh = items.flatMap((item) =>
+      item.unwritten === undefined ? [] : [{ item, owner: item.held.row, tokens: item.unwritten }],
     );
-    if (unwritten.length === 0) {
+    if (fresh.length === 0) {
       return [...items];
     }
-    const versions = await this.secrets.writeWithin(manager, tenantId, unwritten);
-    const next = versions.values();
-    return items.map((item) =>
-      item.unwritten === undefined ? item : { ...item, tokenVersion: next.next().value },
-    );
+    const versions = await this.secrets.writeWithin(manager, tenantId, fresh);
+    const versionOf = new Map(fresh.map(({ item }, index) => [item, versions[index]]));
+    return items.map((item) => ({
+      ...item,
+      tokenVersion: versionOf.get(item) ?? item.tokenVersion,
+    }));
   }
 }
